@@ -1,0 +1,134 @@
+import { createHash } from 'node:crypto'
+
+/** What the API says of a session at one moment. `status` is its number; unknown numbers are kept. */
+export interface Look {
+  userId: string | null
+  status: number
+  started: boolean
+  driverType: number | null
+  playStreamAddr: string | null
+  /** Further fields the API sent, as they came; null when there were none. */
+  extra: Record<string, unknown> | null
+}
+
+/** One readable item of a listing. */
+export interface ListedSession {
+  id: string
+  look: Look
+}
+
+/** The API's whole answer on one tick: each id once, in the order of ids, and how many items could not be read. */
+export interface Listing {
+  sessions: ListedSession[]
+  unreadable: number
+}
+
+/** When a change happened: after `after` (null: nobody watched before) and not later than `before`. */
+export interface Window {
+  after: Date | null
+  before: Date
+}
+
+/** Why a session ended: `reported` as ended, `gone` (statsession does not know it), `absent` from the lists. */
+export type EndReason = 'reported' | 'gone' | 'absent'
+
+/** The API's own code and message for an end; null where it gave none. */
+export type ApiFault = { code: number; message: string } | null
+
+export interface End extends Window {
+  reason: EndReason
+  error: ApiFault
+}
+
+/** One incarnation of a session id, from first seen to ended, as Rollcall knows it. */
+export interface Session {
+  id: string
+  incarnation: number
+  look: Look
+  firstSeen: Window
+  ready: Window | null
+  started: Window | null
+  end: End | null
+  /** The number of its events so far. */
+  revision: number
+  /** Set while listings lack it unexplained: the last listing that had it, and how many complete ones since did not. */
+  missing: { since: Date; times: number } | null
+}
+
+export const IN_PROGRESS = 1
+export const CLOSED = 2
+export const PREPARING = 3
+export const FAILED = 4
+
+export type StatusName = 'preparing' | 'in_progress' | 'closed' | 'failed' | 'unknown'
+
+/** The word for a status number, as events and reports use it. */
+export function statusName(status: number): StatusName {
+  switch (status) {
+    case IN_PROGRESS:
+      return 'in_progress'
+    case CLOSED:
+      return 'closed'
+    case PREPARING:
+      return 'preparing'
+    case FAILED:
+      return 'failed'
+    default:
+      return 'unknown'
+  }
+}
+
+/** Closed and failed are final; every other number, known or not, is a session that may still hold its channel. */
+export function isFinal(status: number): boolean {
+  return status === CLOSED || status === FAILED
+}
+
+/**
+ * The listing made of the items in any order. An id that comes twice counts once, with its liveliest look: while any
+ * item says that a session lives, nothing is closed.
+ */
+export function makeListing(items: Iterable<ListedSession>, unreadable: number): Listing {
+  const byId = new Map<string, ListedSession>()
+  for (const item of items) {
+    const known = byId.get(item.id)
+    if (!known || outranks(item.look, known.look)) byId.set(item.id, item)
+  }
+  return { sessions: [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), unreadable }
+}
+
+function outranks(a: Look, b: Look): boolean {
+  if (liveliness(a.status) !== liveliness(b.status)) return liveliness(a.status) > liveliness(b.status)
+  if (a.started !== b.started) return a.started
+  return lookKey(a) > lookKey(b)
+}
+
+function liveliness(status: number): number {
+  const rank = [FAILED, CLOSED, undefined, PREPARING, IN_PROGRESS].indexOf(status)
+  return rank === -1 ? 2 : rank
+}
+
+/** A text that is equal for equal looks, whatever the order of their further fields. */
+export function lookKey(look: Look): string {
+  return JSON.stringify([
+    look.status,
+    look.started,
+    look.userId,
+    look.driverType,
+    look.playStreamAddr,
+    sortedKeys(look.extra),
+  ])
+}
+
+function sortedKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortedKeys)
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  return { entries: entries.map(([key, inner]) => [key, sortedKeys(inner)]) }
+}
+
+/** SHA-256 of a listing, in hex: equal for equal listings in whatever order they came. */
+export function digest(listing: Listing): string {
+  const hash = createHash('sha256')
+  for (const { id, look } of listing.sessions) hash.update(JSON.stringify(id)).update(lookKey(look))
+  return hash.digest('hex')
+}

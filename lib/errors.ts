@@ -1,0 +1,39 @@
+/** Every kind of fault Rollcall raises itself. Logs and exit messages carry the code; the README explains each. */
+export type ErrorCode =
+  | 'config_invalid' // a setting is missing or malformed: nothing was touched
+  | 'input_invalid' // an argument of a command or a request is wrong
+  | 'not_found' // what was named does not exist
+  | 'api_unreachable' // no complete answer from the Digital Human API in time
+  | 'api_refused' // it answered with a code other than 0
+  | 'api_answer_invalid' // it answered something that is not its protocol
+  | 'database_unreachable' // no connection to Postgres, or lost
+  | 'not_migrated' // the tables are missing or older than this code
+  | 'migration_failed'
+  | 'invoke_failed' // the webhook function could not be invoked; its timer sweeps
+  | 'no_account_reconciled'
+  | 'local_postgres_failed'
+
+/**
+ * A fault with a stable code and a message that says what to do. Never holds a secret, a stream address or a body:
+ * it is logged as it is.
+ */
+export class AppError extends Error {
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'AppError'
+    this.code = code
+  }
+}
+
+/** One line for a log or a terminal: the code where there is one, and the message without line breaks. */
+export function describe(error: unknown): string {
+  if (error instanceof AppError) return `${error.code}: ${oneLine(error.message)}`
+  if (error instanceof Error) return `${error.name}: ${oneLine(error.message || String(Reflect.get(error, 'code')))}`
+  return oneLine(String(error))
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s*[\r\n]+\s*/g, ' ').slice(0, 500)
+}
