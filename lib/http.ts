@@ -1,0 +1,101 @@
+// One HTTP request with one deadline over everything and a bounded answer: Node's own client, which runs on SCF's Node 18
+// and costs a bundle nothing. It never follows a redirect, obeys no proxy of the environment and asks for no compression.
+import http from 'node:http'
+import https from 'node:https'
+import type { LookupFunction } from 'node:net'
+
+export interface Request {
+  method: 'POST' | 'GET'
+  headers: Record<string, string>
+  body: string
+  /** Over DNS, connect, TLS, headers and body together. */
+  deadlineMs: number
+  /** Reading stops here; the answer is then `truncated`. */
+  maxBytes: number
+}
+
+export interface Answer {
+  status: number
+  headers: http.IncomingHttpHeaders
+  body: Buffer
+  /** More than `maxBytes` came: the rest was not read. */
+  truncated: boolean
+}
+
+/** Where a request without an answer went wrong. */
+export type Stage = 'dns' | 'connect' | 'tls' | 'answer' | 'timeout'
+
+/** No complete answer. The message names the stage and Node's code, never the URL. */
+export class RequestFault extends Error {
+  readonly stage: Stage
+
+  constructor(stage: Stage, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'RequestFault'
+    this.stage = stage
+  }
+}
+
+/** Kept-alive connections. Those of one `Agents` are never used through another, whose lookup may allow less. */
+export type Agents = Record<'http:' | 'https:', http.Agent>
+
+/** `lookup` resolves names instead of the system's resolver; it is never called for a literal address. */
+export function openAgents(lookup?: LookupFunction): Agents {
+  const options = { keepAlive: true, maxFreeSockets: 256, scheduling: 'lifo' as const, ...(lookup && { lookup }) }
+  return { 'http:': new http.Agent(options), 'https:': new https.Agent(options) }
+}
+
+/** Sends one request and gives its answer, whatever the status. Throws only `RequestFault`. */
+export function send(agents: Agents, url: URL, request: Request): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const secure = url.protocol === 'https:'
+    let stage: Stage = 'connect'
+    const fail = (error: Error & { code?: string; syscall?: string }) => {
+      clearTimeout(timer)
+      if (error instanceof RequestFault) return reject(error)
+      const where = error.syscall === 'getaddrinfo' || error.code === 'ENOTFOUND' ? 'dns' : stage
+      reject(new RequestFault(where, `${where}: ${error.code ?? error.name}`, { cause: error }))
+    }
+
+    const outgoing = (secure ? https : http).request(url, {
+      agent: agents[secure ? 'https:' : 'http:'],
+      method: request.method,
+      headers: {
+        'accept-encoding': 'identity',
+        'content-length': String(Buffer.byteLength(request.body)),
+        ...request.headers,
+      },
+    })
+    const timer = setTimeout(() => {
+      outgoing.destroy(new RequestFault('timeout', `no complete answer within ${request.deadlineMs} ms (${stage})`))
+    }, request.deadlineMs)
+    outgoing.once('socket', (socket) => {
+      // A kept-alive socket is past these, and would collect the listeners of every request.
+      if (!socket.connecting) stage = 'answer'
+      else if (secure) socket.once('connect', () => (stage = 'tls')).once('secureConnect', () => (stage = 'answer'))
+      else socket.once('connect', () => (stage = 'answer'))
+    })
+    outgoing.on('error', fail)
+    outgoing.once('response', (incoming) => {
+      const chunks: Buffer[] = []
+      let size = 0
+      const finish = (truncated: boolean) => {
+        clearTimeout(timer)
+        resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: Buffer.concat(chunks), truncated })
+      }
+      incoming.on('data', (chunk: Buffer) => {
+        size += chunk.length
+        if (size <= request.maxBytes) {
+          chunks.push(chunk)
+        } else {
+          finish(true)
+          outgoing.destroy()
+        }
+      })
+      incoming.once('end', () => finish(false))
+      // A body that breaks off raises `error` here; `close` alone follows a destroyed request.
+      incoming.on('error', fail)
+    })
+    outgoing.end(request.body)
+  })
+}

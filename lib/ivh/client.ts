@@ -1,0 +1,99 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { randomUUID } from 'node:crypto'
+import type { Evidence } from '../core/diff.ts'
+import type { Listing } from '../core/session.ts'
+import { AppError } from '../errors.ts'
+import { openAgents, RequestFault, send } from '../http.ts'
+import { parseAnswer, type ParsedAnswer, readListing, readStat } from './protocol.ts'
+import { signedQuery } from './sign.ts'
+
+/** One account's access to the Digital Human API. */
+export interface Api {
+  baseUrl: string
+  appkey: string
+  accessToken: string
+}
+
+const agents = openAgents()
+const SERVICE = '/v2/ivh/sessionmanager/sessionmanagerservice/'
+const MAX_LISTING_BYTES = 64 * 1024 * 1024
+const MAX_STAT_BYTES = 64 * 1024
+const NOT_AUTHORISED = 100005
+const DOES_NOT_EXIST = 110018
+/** Codes after which the same call may succeed a moment later (code table of the API). */
+const RETRYABLE = new Set([-101000, -101001, -101002, 100012])
+const TRIES = 3
+const FIRST_WAIT_MS = 200
+
+/**
+ * All ongoing sessions of the account, complete, within `deadlineMs` for all tries together. Throws `api_unreachable`,
+ * `api_refused` or `api_answer_invalid`.
+ */
+export async function listSessions(api: Api, deadlineMs: number): Promise<Listing> {
+  const { code, message, answer } = await call(api, 'listsessionofuin', {}, deadlineMs, MAX_LISTING_BYTES)
+  if (code !== 0) throw refused('listsessionofuin', code, message)
+  return readListing(answer)
+}
+
+/** What the API says of one session, `gone` when it does not know it. Throws as `listSessions` does. */
+export async function statSession(api: Api, sessionId: string, deadlineMs: number): Promise<Evidence> {
+  const payload = { SessionId: sessionId }
+  const { code, message, answer } = await call(api, 'statsession', payload, deadlineMs, MAX_STAT_BYTES)
+  if (code === DOES_NOT_EXIST) return { kind: 'gone' }
+  if (code !== 0) throw refused('statsession', code, message)
+  return readStat(answer)
+}
+
+async function call(
+  api: Api,
+  method: string,
+  payload: Record<string, string>,
+  deadlineMs: number,
+  maxBytes: number,
+): Promise<ParsedAnswer> {
+  const end = performance.now() + deadlineMs
+  for (let attempt = 1; ; attempt++) {
+    const waitMs = FIRST_WAIT_MS * 2 ** (attempt - 1) * (0.5 + Math.random())
+    const mayRetry = () => attempt < TRIES && performance.now() + waitMs < end
+    try {
+      const answer = await callOnce(api, method, payload, end - performance.now(), maxBytes)
+      if (!RETRYABLE.has(answer.code) || !mayRetry()) return answer
+    } catch (error) {
+      if (!mayRetry()) throw error
+    }
+    await sleep(waitMs)
+  }
+}
+
+async function callOnce(
+  api: Api,
+  method: string,
+  payload: Record<string, string>,
+  deadlineMs: number,
+  maxBytes: number,
+): Promise<ParsedAnswer> {
+  const url = new URL(api.baseUrl.replace(/\/+$/, '') + SERVICE + method)
+  url.search = signedQuery(api.appkey, api.accessToken, new Date())
+  const body = JSON.stringify({ Header: {}, Payload: { ReqId: randomUUID().replaceAll('-', ''), ...payload } })
+  const headers = { 'content-type': 'application/json;charset=utf-8' }
+  const request = { method: 'POST', headers, body, deadlineMs: Math.max(1, deadlineMs), maxBytes } as const
+  const answer = await send(agents, url, request).catch((error: unknown) => {
+    const what = error instanceof RequestFault ? error.message : 'no answer'
+    throw new AppError('api_unreachable', `${method} at ${url.host}: ${what}`, { cause: error })
+  })
+  if (answer.truncated) {
+    throw new AppError('api_answer_invalid', `${method} at ${url.host} answered more than ${maxBytes} bytes`)
+  }
+  if (answer.status !== 200) {
+    throw new AppError('api_unreachable', `${method} at ${url.host} answered HTTP ${answer.status}`)
+  }
+  return parseAnswer(answer.body.toString('utf8'))
+}
+
+function refused(method: string, code: number, message: string): AppError {
+  const cure =
+    code === NOT_AUTHORISED
+      ? '; check IVH_APPKEY and IVH_ACCESS_TOKEN, and that the clock here is right to 5 minutes'
+      : ''
+  return new AppError('api_refused', `${method} answered code ${code} (${message})${cure}`)
+}

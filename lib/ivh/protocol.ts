@@ -1,0 +1,154 @@
+// Reads the answers of the Digital Human API: strict about what Rollcall stands on, tolerant of everything else.
+// Nothing about the real gateway is certain, so one odd item must never spoil the listing.
+import * as v from 'valibot'
+import type { Evidence } from '../core/diff.ts'
+import { type ApiFault, type ListedSession, type Listing, makeListing } from '../core/session.ts'
+import { AppError } from '../errors.ts'
+
+const INT4_MAX = 2_147_483_647
+const MAX_EXTRA_LENGTH = 8_192
+const MAX_EXTRA_DEPTH = 20
+
+const integer = v.pipe(
+  v.union([v.number(), v.pipe(v.string(), v.regex(/^-?\d{1,10}$/), v.transform(Number))]),
+  v.integer(),
+  v.minValue(-INT4_MAX),
+  v.maxValue(INT4_MAX),
+)
+
+/** Postgres takes neither U+0000 nor lone surrogates, and an index no endless text. */
+const text = (maxLength: number) =>
+  v.pipe(
+    v.string(),
+    v.transform((value) => storable(value.slice(0, maxLength))),
+  )
+
+const isStorable = (value: string) => storable(value) === value
+
+function storable(value: string): string {
+  return value.replaceAll(/\0|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g, '\uFFFD')
+}
+
+/** An id that would have to be changed to be stored is not that session's id. */
+const sessionId = v.pipe(v.string(), v.minLength(1), v.maxLength(128), v.check(isStorable))
+
+const flag = v.fallback(
+  v.pipe(
+    v.unknown(),
+    v.transform((value) => value === true || value === 1 || value === 'true'),
+  ),
+  false,
+)
+
+const item = v.objectWithRest(
+  {
+    SessionId: sessionId,
+    SessionStatus: integer,
+    UserId: v.fallback(v.nullish(text(1_024), null), null),
+    PlayStreamAddr: v.fallback(v.nullish(text(2_048), null), null),
+    DriverType: v.fallback(v.nullish(integer, null), null),
+    IsSessionStarted: v.optional(flag, false),
+  },
+  v.unknown(),
+)
+
+const envelope = v.looseObject({
+  Header: v.looseObject({ Code: integer, Message: v.fallback(v.optional(text(500), ''), '') }),
+})
+
+const listPayload = v.object({
+  Payload: v.nullish(v.object({ Sessions: v.nullish(v.array(v.unknown())) })),
+})
+
+const statPayload = v.object({
+  Payload: v.object({
+    SessionStatus: integer,
+    IsSessionStarted: v.optional(flag, false),
+    PlayStreamAddr: v.fallback(v.nullish(text(2_048), null), null),
+    ErrorCode: v.fallback(v.nullish(integer, null), null),
+    ErrorMessage: v.fallback(v.nullish(text(500), null), null),
+  }),
+})
+
+/** The API's own answer to a call: its code (0 is success), its message for people, and the answer as parsed. */
+export interface ParsedAnswer {
+  code: number
+  message: string
+  answer: unknown
+}
+
+/** Parses an answer's text, trailing commas allowed as in the API's own samples. Throws `api_answer_invalid`. */
+export function parseAnswer(body: string): ParsedAnswer {
+  const answer = parseJson(body)
+  const parsed = v.safeParse(envelope, answer)
+  if (!parsed.success) throw invalid('there is no Header with a Code')
+  return { code: parsed.output.Header.Code, message: parsed.output.Header.Message, answer }
+}
+
+function parseJson(body: string): unknown {
+  try {
+    return JSON.parse(body)
+  } catch {
+    try {
+      return JSON.parse(body.replace(STRING_OR_TRAILING_COMMA, '$1'))
+    } catch {
+      throw invalid('it is not JSON, or cut off')
+    }
+  }
+}
+
+/** Whole strings are matched first, so that a comma inside one is never taken for a trailing one. */
+const STRING_OR_TRAILING_COMMA = /("[^"\\]*(?:\\.[^"\\]*)*")|,(?=\s*[}\]])/g
+
+/** The listing in a successful answer of `listsessionofuin`; null or missing `Sessions` is an empty one. */
+export function readListing(answer: unknown): Listing {
+  const parsed = v.safeParse(listPayload, answer)
+  if (!parsed.success) throw invalid('its Sessions are not a list')
+  const items = parsed.output.Payload?.Sessions ?? []
+  const readable = items.map(readItem).filter((session) => session !== null)
+  return makeListing(readable, items.length - readable.length)
+}
+
+function readItem(raw: unknown): ListedSession | null {
+  const parsed = v.safeParse(item, raw)
+  if (!parsed.success) return null
+  const { SessionId, SessionStatus, UserId, PlayStreamAddr, DriverType, IsSessionStarted, ...rest } = parsed.output
+  return {
+    id: SessionId,
+    look: {
+      userId: UserId,
+      status: SessionStatus,
+      started: IsSessionStarted,
+      driverType: DriverType,
+      playStreamAddr: PlayStreamAddr,
+      extra: readExtra(rest),
+    },
+  }
+}
+
+/** Further fields are kept as they came, unless they are too many, too deep, or not storable. */
+function readExtra(rest: Record<string, unknown>): Record<string, unknown> | null {
+  if (Object.keys(rest).length === 0 || isDeeperThan(MAX_EXTRA_DEPTH, rest)) return null
+  const json = JSON.stringify(rest, (_, value: unknown) => (typeof value === 'string' ? storable(value) : value))
+  // The replacer does not see keys: one that Postgres could not store would spoil the tick.
+  const unstorable = json.length > MAX_EXTRA_LENGTH || /\\u(0000|d[89a-f])/i.test(json)
+  return unstorable ? null : (JSON.parse(json) as Record<string, unknown>)
+}
+
+function isDeeperThan(depth: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return depth === 0 || Object.values(value).some((inner) => isDeeperThan(depth - 1, inner))
+}
+
+/** What a successful answer of `statsession` says. A closed session's code 0 means that it gives no error. */
+export function readStat(answer: unknown): Evidence {
+  const parsed = v.safeParse(statPayload, answer)
+  if (!parsed.success) throw invalid('it has no SessionStatus')
+  const { SessionStatus, IsSessionStarted, PlayStreamAddr, ErrorCode, ErrorMessage } = parsed.output.Payload
+  const error: ApiFault = ErrorCode ? { code: ErrorCode, message: ErrorMessage ?? '' } : null
+  return { kind: 'found', status: SessionStatus, started: IsSessionStarted, playStreamAddr: PlayStreamAddr, error }
+}
+
+function invalid(what: string): AppError {
+  return new AppError('api_answer_invalid', `the Digital Human API gave an answer Rollcall cannot read: ${what}`)
+}
