@@ -1,0 +1,51 @@
+import { readConfig } from '../lib/config.ts'
+import { AppError, describe } from '../lib/errors.ts'
+import { openLog } from '../lib/log.ts'
+import { reconcile, type TickResult } from '../lib/reconcile.ts'
+import { cloudOf, timeLimitMs } from '../lib/scf.ts'
+import { openDatabase } from '../lib/store/database.ts'
+import { invokeFunction } from '../lib/tencent.ts'
+
+const open = () => {
+  const config = readConfig(process.env, ['databaseUrl', 'accounts', 'webhookFunction', 'cloud', 'logLevel'])
+  const { accounts, webhookFunction } = config
+  const cloud = cloudOf(config.cloud, process.env)
+  return {
+    db: openDatabase(config.databaseUrl),
+    accounts,
+    webhookFunction,
+    cloud,
+    log: openLog(config.logLevel, console.log),
+  }
+}
+
+/** Opened by the first invocation, kept while the instance is warm. */
+let services: ReturnType<typeof open> | undefined
+
+/**
+ * Timer → a tick of every account. Invokes the webhook function when there is something to deliver. Throws when no
+ * account could be reconciled, so that the platform shows it and may retry, which is harmless.
+ */
+export async function main_handler(_event: unknown, context: unknown): Promise<{ accounts: TickResult[] }> {
+  const { db, accounts, webhookFunction, cloud, log } = (services ??= open())
+  const startedAt = performance.now()
+  const phaseMs = Math.min(10_000, timeLimitMs(context) * 0.4)
+  const results = await reconcile(db, accounts, { listDeadlineMs: phaseMs, statDeadlineMs: phaseMs })
+
+  const deliveries = results.reduce((sum, result) => sum + result.deliveries, 0)
+  let invoked: string | null = null
+  if (deliveries > 0 && webhookFunction !== undefined) {
+    invoked = await invokeFunction(cloud, webhookFunction).then(() => webhookFunction, describe)
+  }
+
+  const failed = results.filter((result) => result.outcome === 'failed')
+  const events = results.reduce((sum, result) => sum + result.events, 0)
+  const durationMs = Math.round(performance.now() - startedAt)
+  const fields = { accounts: results.length, events, deliveries, invoked, failed, durationMs }
+  log(failed.length > 0 ? 'error' : 'info', 'reconciled', fields)
+  if (failed.length === results.length) {
+    const reasons = failed.map(({ account, reason }) => `${account}: ${reason}`).join('; ')
+    throw new AppError('no_account_reconciled', `no account could be reconciled: ${reasons}`)
+  }
+  return { accounts: results }
+}

@@ -1,0 +1,131 @@
+// Reads settings once, at the rim: what comes out is checked and typed, and every fault is told at once, by name. It must
+// never put a setting's value into a message when that value may be a secret.
+import * as v from 'valibot'
+import { type AddressGuard, addressGuard } from './address.ts'
+import { AppError } from './errors.ts'
+import { type LogLevel, LOG_LEVELS } from './log.ts'
+import type { Account } from './reconcile.ts'
+
+export type Environment = Record<string, string | undefined>
+
+export const ACCOUNT_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
+
+const databaseUrl = v.pipe(
+  v.string('is not set; expected postgresql://user:password@host:5432/database'),
+  v.check((text) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text), 'is not a postgresql:// URL'),
+)
+const httpUrl = v.pipe(
+  v.string(),
+  v.check((text) => URL.canParse(text) && /^https?:/.test(text), 'is not an http:// or https:// URL'),
+)
+const secret = v.pipe(v.string('is not set'), v.regex(/^\S+$/, 'is empty or has a space in it'))
+const accountName = v.pipe(
+  v.string(),
+  v.regex(ACCOUNT_NAME, 'is not a name of up to 64 letters, digits, dots, dashes and underscores'),
+)
+
+const accountList = v.pipe(
+  v.string(),
+  v.rawTransform(({ dataset, addIssue, NEVER }) => {
+    try {
+      return JSON.parse(dataset.value) as unknown
+    } catch {
+      addIssue({ message: 'is not JSON; expected [{"name":…,"appkey":…,"accessToken":…}, …]' })
+      return NEVER
+    }
+  }),
+  v.array(
+    v.object(
+      {
+        name: v.pipe(v.string('needs a name'), accountName),
+        appkey: v.pipe(v.string('needs an appkey'), secret),
+        accessToken: v.pipe(v.string('needs an accessToken'), secret),
+        baseUrl: v.optional(httpUrl),
+      },
+      'is not an object with name, appkey and accessToken',
+    ),
+    'is not a list',
+  ),
+  v.minLength(1, 'is an empty list'),
+  v.check((list) => new Set(list.map(({ name }) => name)).size === list.length, 'names an account twice'),
+)
+
+export interface Config {
+  databaseUrl: string
+  accounts: Account[]
+  addressGuard: AddressGuard
+  webhookFunction: string | undefined
+  logLevel: LogLevel
+  /** Where Tencent Cloud's own API is; its services are subdomains. */
+  cloud: { url: URL; region: string }
+}
+
+/** Gives a setting checked by a schema, or undefined after noting its faults. */
+type Read = <Schema extends v.GenericSchema>(name: string, schema: Schema) => v.InferOutput<Schema> | undefined
+
+const DEFAULT_BASE_URL = 'https://gw.tvs.qq.com'
+
+const readers: { [Part in keyof Config]: (read: Read, env: Environment) => Config[Part] | undefined } = {
+  databaseUrl: (read) => read('DATABASE_URL', databaseUrl),
+  accounts: (read, env) => {
+    const baseUrl = read('IVH_BASE_URL', v.optional(httpUrl, DEFAULT_BASE_URL)) ?? DEFAULT_BASE_URL
+    if (env.IVH_ACCOUNTS !== undefined) {
+      return read('IVH_ACCOUNTS', accountList)?.map(({ name, ...api }) => ({
+        name,
+        api: { ...api, baseUrl: api.baseUrl ?? baseUrl },
+      }))
+    }
+    const name = read('ROLLCALL_ACCOUNT', v.optional(accountName, 'default'))
+    const appkey = read('IVH_APPKEY', secret)
+    const accessToken = read('IVH_ACCESS_TOKEN', secret)
+    return name && appkey && accessToken ? [{ name, api: { baseUrl, appkey, accessToken } }] : undefined
+  },
+  addressGuard: (read) =>
+    read(
+      'WEBHOOK_ALLOW',
+      v.pipe(
+        v.optional(v.string(), ''),
+        v.rawTransform(({ dataset, addIssue, NEVER }) => {
+          try {
+            return addressGuard(dataset.value.split(',').flatMap((cidr) => cidr.trim() || []))
+          } catch (error) {
+            addIssue({ message: error instanceof Error ? error.message : 'is not a list of address ranges' })
+            return NEVER
+          }
+        }),
+      ),
+    ),
+  webhookFunction: (read) =>
+    read(
+      'WEBHOOK_FUNCTION',
+      v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z][A-Za-z0-9_-]{1,59}$/, 'is not the name of an SCF function'))),
+    ),
+  logLevel: (read) =>
+    read('LOG_LEVEL', v.optional(v.picklist(LOG_LEVELS, `is none of ${LOG_LEVELS.join(', ')}`), 'info')),
+  cloud: (read) => {
+    const url = read('TENCENT_API_URL', v.optional(httpUrl, 'https://tencentcloudapi.com'))
+    const region = read('TENCENTCLOUD_REGION', v.optional(v.string(), 'ap-guangzhou'))
+    return url && region ? { url: new URL(url), region } : undefined
+  },
+}
+
+/**
+ * The wanted parts of the configuration, from an environment in which an empty setting counts as unset. Throws one
+ * `config_invalid` that names every bad setting and says what it should be, never its value.
+ */
+export function readConfig<Part extends keyof Config>(environment: Environment, wanted: Part[]): Pick<Config, Part> {
+  const env = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()))
+  const faults: string[] = []
+  const read: Read = (name, schema) => {
+    const parsed = v.safeParse(schema, env[name])
+    if (parsed.success) return parsed.output
+    for (const issue of parsed.issues) {
+      const path = issue.path?.map((part) => `[${String(part.key)}]`).join('') ?? ''
+      faults.push(`${name}${path} ${issue.message}`)
+    }
+    return undefined
+  }
+  const config = Object.fromEntries(wanted.map((part) => [part, readers[part](read, env)]))
+  if (faults.length > 0) throw new AppError('config_invalid', faults.join('; '))
+  return config as Pick<Config, Part>
+}

@@ -1,0 +1,19 @@
+import { type Kysely, Migrator } from 'kysely'
+import { migrations } from '../migrations/index.ts'
+import { AppError, describe } from './errors.ts'
+
+/**
+ * Brings the database to this code's newest migration and gives the names of those it applied. Safe to run twice, and
+ * by many at once. Throws `migration_failed`, with everything rolled back.
+ */
+// oxlint-disable-next-line typescript/no-explicit-any -- migrations come before the types of the tables they make
+export async function migrateToLatest(db: Kysely<any>): Promise<string[]> {
+  const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(migrations) } })
+  const { error, results } = await migrator.migrateToLatest()
+  if (error) {
+    const failed = results?.find((result) => result.status === 'Error')
+    const where = failed ? `migration ${failed.migrationName} failed` : 'the migrations could not be run'
+    throw new AppError('migration_failed', `${where}: ${describe(error)}; nothing of it was kept`, { cause: error })
+  }
+  return (results ?? []).map((result) => result.migrationName)
+}

@@ -1,0 +1,147 @@
+import { randomUUID } from 'node:crypto'
+import type { Kysely } from 'kysely'
+import pMap from 'p-map'
+import { type ChangeType, diff, type Evidence, toAsk, type Transition } from './core/diff.ts'
+import { eventsOf } from './core/event.ts'
+import { digest } from './core/session.ts'
+import { describe } from './errors.ts'
+import { type Api, listSessions, statSession } from './ivh/client.ts'
+import { type AccountState, advanceAccount, lockAccount, readAccount } from './store/account.ts'
+import type { Database } from './store/database.ts'
+import { appendEvents, fanOut } from './store/event.ts'
+import { explainDatabaseError } from './store/fault.ts'
+import { readKnown, saveTransitions } from './store/session.ts'
+import { saveFailure, saveSnapshot, saveUnchanged } from './store/snapshot.ts'
+
+/** One Tencent account to reconcile. */
+export interface Account {
+  name: string
+  api: Api
+}
+
+/** What a tick did. `listed` is null where no listing was had; `reason` says why a tick was skipped or failed. */
+export interface TickResult {
+  account: string
+  outcome: 'committed' | 'unchanged' | 'skipped' | 'failed'
+  listed: number | null
+  complete: boolean
+  events: number
+  deliveries: number
+  reason: string | null
+}
+
+export interface TickOptions {
+  /** For one listing, all tries together. */
+  listDeadlineMs?: number
+  /** For all statsession calls of one tick; who was not asked by then is asked on the next tick. */
+  statDeadlineMs?: number
+}
+
+const ACCOUNTS_AT_ONCE = 8
+const STATS_AT_ONCE = 8
+const STATS_PER_TICK = 500
+
+/** A tick of every account, several at once. Never throws: an account's failure is its own result. */
+export function reconcile(db: Kysely<Database>, accounts: Account[], options: TickOptions = {}): Promise<TickResult[]> {
+  const tickOrFail = (account: Account) =>
+    tick(db, account, options).catch((error: unknown) => ({
+      ...nothing(account),
+      reason: describe(explainDatabaseError(error)),
+    }))
+  return pMap(accounts, tickOrFail, { concurrency: ACCOUNTS_AT_ONCE })
+}
+
+/**
+ * One tick: lists the account's sessions, asks after those that the listing lacks, and commits what changed with its
+ * events and deliveries in one transaction. Throws when it could not list or commit; then nothing of it is stored but
+ * that it failed. Safe to run twice, late, or at the same time as another.
+ */
+export async function tick(db: Kysely<Database>, account: Account, options: TickOptions = {}): Promise<TickResult> {
+  const startedAt = performance.now()
+  const durationMs = () => Math.round(performance.now() - startedAt)
+  const state = await readAccount(db, account.name)
+  try {
+    return await listAndCommit(db, account, state, options, durationMs)
+  } catch (error) {
+    const failure = {
+      accountId: state.id,
+      listedAt: state.now,
+      error: describe(explainDatabaseError(error)),
+      durationMs: durationMs(),
+    }
+    // The first fault is the one to tell; when the database is gone too, there is nowhere to keep it.
+    await saveFailure(db, failure).catch(() => undefined)
+    throw error
+  }
+}
+
+async function listAndCommit(
+  db: Kysely<Database>,
+  account: Account,
+  state: AccountState,
+  { listDeadlineMs = 10_000, statDeadlineMs = 10_000 }: TickOptions,
+  durationMs: () => number,
+): Promise<TickResult> {
+  const { id: accountId, now: listedAt } = state
+  const listing = await listSessions(account.api, listDeadlineMs)
+  const sessionCount = listing.sessions.length
+  const listed = { ...nothing(account), listed: sessionCount, complete: listing.unreadable === 0 }
+  const skipped = (reason: 'busy' | 'stale') => ({ ...listed, outcome: 'skipped' as const, reason })
+
+  const fingerprint = digest(listing)
+  if (listed.complete && fingerprint === state.digest) {
+    const snapshot = { accountId, listedAt, digest: fingerprint, sessionCount, durationMs: durationMs() }
+    if (await saveUnchanged(db, snapshot)) return { ...listed, outcome: 'unchanged' }
+  }
+
+  const knownBefore = await readKnown(db, accountId, listing)
+  const evidence = await gather(account.api, toAsk(knownBefore, listing), statDeadlineMs)
+
+  return db.transaction().execute(async (tx) => {
+    const locked = await lockAccount(tx, accountId)
+    if (!locked) return skipped('busy')
+    if (locked.listedAt && locked.listedAt >= listedAt) return skipped('stale')
+
+    // Another tick may have committed since this one began; what it left is what this listing is compared with.
+    const moved = locked.listedAt?.getTime() !== state.listedAt?.getTime()
+    const known = moved ? await readKnown(tx, accountId, listing) : knownBefore
+    const window = { after: locked.listedAt, before: locked.now }
+    const { transitions, complete, settled } = diff(known, listing, evidence, window)
+    const events = eventsOf(transitions, account.name, locked.position, newEventId)
+
+    const incarnationIds = await saveTransitions(tx, accountId, transitions, listedAt)
+    await appendEvents(tx, accountId, events, incarnationIds)
+    const deliveries = events.length > 0 ? await fanOut(tx, accountId, locked.position) : 0
+    const changes = countChanges(transitions)
+    await saveSnapshot(tx, { accountId, listedAt, complete, sessionCount, changes, durationMs: durationMs() })
+    const position = locked.position + events.length
+    await advanceAccount(tx, accountId, { listedAt, digest: settled ? fingerprint : null, position })
+    return { ...listed, outcome: 'committed', complete, events: events.length, deliveries }
+  })
+}
+
+function nothing({ name }: Account): TickResult {
+  return { account: name, outcome: 'failed', listed: null, complete: false, events: 0, deliveries: 0, reason: null }
+}
+
+const newEventId = () => `evt_${randomUUID().replaceAll('-', '')}`
+
+/** What statsession says of each id, as far as number and time allow; who gave no answer has none. */
+async function gather(api: Api, ids: string[], deadlineMs: number): Promise<Map<string, Evidence>> {
+  const end = performance.now() + deadlineMs
+  const evidence = new Map<string, Evidence>()
+  const ask = async (id: string) => {
+    const leftMs = end - performance.now()
+    if (leftMs <= 0) return
+    const answer = await statSession(api, id, leftMs).catch(() => undefined)
+    if (answer) evidence.set(id, answer)
+  }
+  await pMap(ids.slice(0, STATS_PER_TICK), ask, { concurrency: STATS_AT_ONCE })
+  return evidence
+}
+
+function countChanges(transitions: Transition[]): Record<ChangeType, number> {
+  const counts = { created: 0, ready: 0, started: 0, closed: 0, failed: 0 }
+  for (const { changes } of transitions) for (const change of changes) counts[change] += 1
+  return counts
+}

@@ -1,0 +1,23 @@
+// What SCF hands to a function, read at the rim. Source: Tencent 583/9210 (context) and 583/32748 (environment).
+import * as v from 'valibot'
+import type { Environment } from './config.ts'
+import type { Cloud } from './tencent.ts'
+
+const contextSchema = v.fallback(v.object({ time_limit_in_ms: v.pipe(v.number(), v.minValue(1_000)) }), {
+  time_limit_in_ms: 60_000,
+})
+
+/** How long this invocation may take, from its entry: SCF has no call that tells the time left. */
+export function timeLimitMs(context: unknown): number {
+  return v.parse(contextSchema, context).time_limit_in_ms
+}
+
+/** Tencent Cloud's API with the running role's temporary credential, as SCF injects it into the environment. */
+export function cloudOf(config: { url: URL; region: string }, env: Environment): Cloud {
+  const credential = () => ({
+    secretId: env.TENCENTCLOUD_SECRETID,
+    secretKey: env.TENCENTCLOUD_SECRETKEY,
+    token: env.TENCENTCLOUD_SESSIONTOKEN,
+  })
+  return { ...config, credential }
+}

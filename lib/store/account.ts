@@ -1,0 +1,62 @@
+import { type Kysely, sql, type Transaction } from 'kysely'
+import type { Database } from './database.ts'
+
+/** The database's clock as every table keeps it: whole milliseconds, so that a time read back is the time written. */
+export const clock = sql<Date>`date_trunc('milliseconds', clock_timestamp())`
+
+/** An account as a tick finds it; `now` is the database's clock, before the listing is asked for. */
+export interface AccountState {
+  id: number
+  now: Date
+  listedAt: Date | null
+  digest: string | null
+}
+
+/** Reads the account of that name, which is made if this is its first tick. */
+export async function readAccount(db: Kysely<Database>, name: string): Promise<AccountState> {
+  const read = () =>
+    db
+      .selectFrom('account')
+      .select(['id', clock.as('now'), 'listed_at as listedAt', 'digest'])
+      .where('name', '=', name)
+      .executeTakeFirst()
+  const found = await read()
+  if (found) return found
+  await db
+    .insertInto('account')
+    .values({ name, listed_at: null, digest: null })
+    .onConflict((conflict) => conflict.column('name').doNothing())
+    .execute()
+  return (await read()) ?? readAccount(db, name)
+}
+
+/** The account under its lock; `now` is the database's clock, after every answer of the API is in. */
+export interface LockedAccount {
+  listedAt: Date | null
+  position: number
+  now: Date
+}
+
+/** Locks the account until the transaction ends; undefined when another tick has it. */
+export function lockAccount(tx: Transaction<Database>, accountId: number): Promise<LockedAccount | undefined> {
+  return tx
+    .selectFrom('account')
+    .select(['listed_at as listedAt', 'position', clock.as('now')])
+    .where('id', '=', accountId)
+    .forUpdate()
+    .skipLocked()
+    .executeTakeFirst()
+}
+
+/** Moves the locked account to a committed listing; `digest` null makes the next tick look at everything. */
+export async function advanceAccount(
+  tx: Transaction<Database>,
+  accountId: number,
+  to: { listedAt: Date; digest: string | null; position: number },
+): Promise<void> {
+  await tx
+    .updateTable('account')
+    .set({ listed_at: to.listedAt, digest: to.digest, position: to.position })
+    .where('id', '=', accountId)
+    .execute()
+}

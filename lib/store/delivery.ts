@@ -1,0 +1,133 @@
+import { type Kysely, sql } from 'kysely'
+import type { Outcome, Verdict } from '../core/retry.ts'
+import type { Database } from './database.ts'
+
+/** A delivery that is ours until the lease ends, with all that its POST needs. */
+export interface Claim {
+  id: number
+  endpointId: string
+  eventId: string
+  url: string
+  body: string
+  secrets: string[]
+  /** The number of this attempt, and the fence of its settle. */
+  attempt: number
+  /** A failure now is the last: it has been tried for long enough. */
+  expired: boolean
+}
+
+/**
+ * Claims up to `limit` due deliveries for `leaseMs`, at most `perEndpoint` of any one endpoint less those of `inFlight`.
+ * Only the oldest pending delivery of a lane can be claimed; rows that another drain is claiming are passed over. A
+ * claim that is never settled falls due again when its lease ends.
+ */
+export async function claim(
+  db: Kysely<Database>,
+  options: {
+    limit: number
+    perEndpoint: number
+    inFlight: ReadonlyMap<string, number>
+    leaseMs: number
+    retryForMs: number
+  },
+): Promise<Claim[]> {
+  const { rows } = await sql<Claim>`
+    with due as (
+      select head.id
+      from endpoint
+        left join jsonb_each_text(${JSON.stringify(Object.fromEntries(options.inFlight))}::jsonb) as busy
+          on busy.key = endpoint.id
+        cross join lateral (
+          select delivery.id
+          from delivery
+          where delivery.endpoint_id = endpoint.id and delivery.state = 'pending' and delivery.due_at <= now()
+            and not exists (
+              select from delivery older
+              where older.endpoint_id = delivery.endpoint_id and older.lane = delivery.lane
+                and older.state = 'pending' and older.position < delivery.position)
+          order by delivery.due_at, delivery.id
+          limit greatest(0, ${options.perEndpoint} - coalesce(busy.value::integer, 0))
+          for update skip locked
+        ) as head
+      where endpoint.state = 'active' and (endpoint.hold_until is null or endpoint.hold_until <= now())
+      limit ${options.limit}
+    )
+    update delivery
+    set attempts = attempts + 1,
+      due_at = now() + ${options.leaseMs} * interval '1 millisecond',
+      retry_until = coalesce(retry_until, now() + ${options.retryForMs} * interval '1 millisecond')
+    from due, endpoint, event
+    where delivery.id = due.id and endpoint.id = delivery.endpoint_id and event.id = delivery.event_id
+    returning delivery.id, endpoint.id as "endpointId", event.id as "eventId", endpoint.url, event.body,
+      delivery.attempts as attempt, delivery.retry_until <= now() as expired,
+      array(
+        select secret from endpoint_secret
+        where endpoint_id = endpoint.id and (expires_at is null or expires_at > now())
+        order by created_at desc
+      ) as secrets`.execute(db)
+  return rows
+}
+
+/** What one attempt came to. */
+export interface Settlement {
+  claim: Claim
+  sentAt: Date
+  durationMs: number
+  outcome: Outcome
+  verdict: Verdict
+}
+
+/**
+ * Stores the attempts and what follows from them, in one statement. A delivery that was claimed again since, or is final,
+ * stays as it is; its attempt is still recorded, since the receiver saw it. Endpoints are locked before deliveries, as a
+ * removal does, and both in order, so that none waits for another in a circle.
+ */
+export async function settle(db: Kysely<Database>, settlements: Settlement[]): Promise<void> {
+  const rows = settlements.map(({ claim, sentAt, durationMs, outcome, verdict }) => ({
+    id: claim.id,
+    endpoint_id: claim.endpointId,
+    number: claim.attempt,
+    sent_at: sentAt,
+    duration_ms: durationMs,
+    outcome: outcome.kind,
+    status: outcome.kind === 'answered' ? outcome.status : null,
+    state: verdict.kind === 'delivered' || verdict.kind === 'dead' ? verdict.kind : 'pending',
+    delay_ms: verdict.kind === 'retry' ? verdict.delayMs : 0,
+    hold_ms: verdict.kind === 'retry' ? verdict.holdMs : 0,
+    disable: verdict.kind === 'disable' ? verdict.reason : null,
+  }))
+  await sql`
+    with settled as materialized (
+      select * from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as row (
+        id bigint, endpoint_id text, number integer, sent_at timestamptz, duration_ms integer, outcome text,
+        status integer, state text, delay_ms double precision, hold_ms double precision, disable text)
+    ), endpoints as materialized (
+      select id from endpoint where id in (select endpoint_id from settled) order by id for key share
+    ), locked as materialized (
+      select id from delivery
+      where id in (select id from settled) and endpoint_id in (select id from endpoints)
+      order by id for no key update
+    ), recorded as (
+      insert into attempt (delivery_id, number, sent_at, duration_ms, outcome, status)
+      select id, number, sent_at, duration_ms, outcome, status from settled join locked using (id)
+      on conflict do nothing
+    ), slowed as (
+      update endpoint
+      set hold_until = case when held.hold_ms > 0
+            then greatest(endpoint.hold_until, now() + held.hold_ms * interval '1 millisecond')
+            else endpoint.hold_until end,
+        state = case when held.disable is not null then 'disabled' else endpoint.state end,
+        state_reason = coalesce(held.disable, endpoint.state_reason)
+      from (
+        select endpoint_id, max(hold_ms) as hold_ms, max(disable) as disable from settled
+        where hold_ms > 0 or disable is not null group by endpoint_id
+      ) as held
+      where endpoint.id = held.endpoint_id
+    )
+    update delivery
+    set state = settled.state,
+      due_at = now() + settled.delay_ms * interval '1 millisecond',
+      finalized_at = case when settled.state <> 'pending' then now() end
+    from settled join locked using (id)
+    where delivery.id = settled.id and delivery.attempts = settled.number and delivery.state = 'pending'`.execute(db)
+}

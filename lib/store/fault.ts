@@ -1,0 +1,42 @@
+import { AppError } from '../errors.ts'
+
+/** Postgres's own code, or Node's, of an error that came up from a query. */
+export function codeOf(error: unknown): string {
+  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined
+  return typeof code === 'string' ? code : ''
+}
+
+/** Class 08 and 57P0x: the connection failed or the server is going down. The rest is Node's. */
+const UNREACHABLE = /^(08...|57P0.|53300|ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH)$/
+const UNDEFINED_TABLE = '42P01'
+const UNDEFINED_COLUMN = '42703'
+const REFUSED = /^(28...|3D000)$/
+
+/**
+ * What a person can do about an error of the database, as `database_unreachable` or `not_migrated`; any other error as it
+ * is. The URL stays out of it: it holds the password.
+ */
+export function explainDatabaseError(error: unknown): unknown {
+  const code = codeOf(error)
+  const options = { cause: error }
+  if (code === UNDEFINED_TABLE || code === UNDEFINED_COLUMN) {
+    return new AppError(
+      'not_migrated',
+      'the database lacks tables of this version: run `npx rollcall migrate`',
+      options,
+    )
+  }
+  if (UNREACHABLE.test(code) || isLostConnection(error)) {
+    const message = `Postgres cannot be reached (${code || 'connection lost'}): check DATABASE_URL and that it runs`
+    return new AppError('database_unreachable', message, options)
+  }
+  if (REFUSED.test(code)) {
+    const message = `Postgres refused the connection (${code}): check user, password and database in DATABASE_URL`
+    return new AppError('database_unreachable', message, options)
+  }
+  return error
+}
+
+function isLostConnection(error: unknown): boolean {
+  return error instanceof Error && /Connection terminated|timeout exceeded when trying to connect/.test(error.message)
+}

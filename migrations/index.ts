@@ -1,0 +1,7 @@
+import type { Migration } from 'kysely'
+import * as foundation from './0001_foundation.ts'
+
+/** Every migration by name, applied in the order of names. A static list, since a bundle has no folder to read. */
+export const migrations: Record<string, Migration> = {
+  '0001_foundation': foundation,
+}
