@@ -1,0 +1,69 @@
+// What every command shares: its environment, its output and its database.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Kysely } from 'kysely'
+import { type Config, type Environment, readConfig } from '../config.ts'
+import { type Database, openDatabase } from '../store/database.ts'
+
+/** Where `rollcall start` says how to reach what it runs, and keeps its data. */
+export const LOCAL_FOLDER = '.rollcall'
+export const RUNNING_FILE = join(LOCAL_FOLDER, 'running.json')
+
+/** The process's environment; without a DATABASE_URL in it, that of a `rollcall start` running in this folder. */
+export function environment(): Environment {
+  if (process.env.DATABASE_URL) return process.env
+  try {
+    const running = JSON.parse(readFileSync(RUNNING_FILE, 'utf8')) as { pid: number; environment: Environment }
+    process.kill(running.pid, 0)
+    return { ...running.environment, ...process.env }
+  } catch {
+    return process.env
+  }
+}
+
+/** Runs a command with the settings it wants and, opened for it, the database; closes it whatever happens. */
+export async function withDatabase<Part extends keyof Config, Result>(
+  wanted: Part[],
+  run: (db: Kysely<Database>, config: Pick<Config, Part>) => Promise<Result>,
+): Promise<Result> {
+  const { databaseUrl, ...config } = readConfig(environment(), ['databaseUrl', ...wanted])
+  const db = openDatabase(databaseUrl)
+  try {
+    return await run(db, config as unknown as Pick<Config, Part>)
+  } finally {
+    await db.destroy()
+  }
+}
+
+/** Prints a result: with --json the one JSON value, otherwise what is for people. */
+export function print<Result>(
+  result: Result,
+  options: { json?: boolean },
+  forPeople: (result: Result) => string,
+): void {
+  process.stdout.write(`${options.json ? JSON.stringify(result) : forPeople(result)}\n`)
+}
+
+/** Rows as columns under their headings; `nothing` when there are none. */
+export function table(rows: Record<string, unknown>[], nothing: string): string {
+  const [first] = rows
+  if (!first) return nothing
+  const headings = Object.keys(first)
+  const lines = [headings, ...rows.map((row) => headings.map((heading) => cell(row[heading])))]
+  const widths = headings.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)))
+  return lines
+    .map((line) =>
+      line
+        .map((text, column) => text.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+function cell(value: unknown): string {
+  if (value === null || value === undefined) return '–'
+  if (value instanceof Date) return value.toISOString()
+  // A name from outside must not move the cursor of whoever reads it.
+  return (typeof value === 'string' ? value : JSON.stringify(value)).replaceAll(/[\p{Cc}\p{Cf}]/gu, '·')
+}

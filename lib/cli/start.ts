@@ -1,0 +1,53 @@
+import { type Command } from 'commander'
+import { start } from '../local/start.ts'
+import { createSimulator } from '../local/simulator/simulator.ts'
+import { serveSimulator } from '../local/simulator/server.ts'
+import { lively, runTraffic } from '../local/simulator/traffic.ts'
+import { argument } from './arguments.ts'
+import { LOCAL_FOLDER, print } from './shell.ts'
+
+/** What serves until it is stopped: `start` and `simulate`. */
+export function addServers(program: Command): void {
+  program
+    .command('start')
+    .description('run everything on this machine: database, simulator, ticks, drains and a sample subscriber')
+    .option('--every <seconds>', 'how often to tick', argument.seconds, 3)
+    .action(async (options: { every: number }) => {
+      const say = (line: string) => void process.stdout.write(`${line}\n`)
+      const stop = await start({ environment: process.env, folder: LOCAL_FOLDER, tickSeconds: options.every, say })
+      await untilStopped()
+      say('\nstopping …')
+      await stop()
+    })
+
+  program
+    .command('simulate')
+    .description('serve a simulated Digital Human API with lively traffic')
+    .option('--port <n>', 'where to listen on 127.0.0.1 (default: any free port)', argument.port)
+    .option('--seed <n>', 'the same seed gives the same lives', argument.wholeNumber)
+    .option('--json', 'print one JSON value')
+    .action(async (options: { port?: number; seed?: number; json?: boolean }) => {
+      const simulator = createSimulator({ seed: options.seed ?? Date.now(), settings: lively.settings })
+      const server = await serveSimulator(simulator, options.port === undefined ? {} : { port: options.port })
+      const stopTraffic = runTraffic(simulator)
+      const { appkey, accessToken } = simulator
+      print({ url: server.url, appkey, accessToken, truth: server.truthUrl }, options, (served) =>
+        [
+          `export IVH_BASE_URL=${served.url}`,
+          `export IVH_APPKEY=${appkey}`,
+          `export IVH_ACCESS_TOKEN=${accessToken}`,
+          `# what really happens: ${served.truth}`,
+        ].join('\n'),
+      )
+      await untilStopped()
+      stopTraffic()
+      await server.close()
+    })
+}
+
+/** Resolves when asked to stop, or when nobody reads the output any more. A second Ctrl-C ends the process at once. */
+function untilStopped(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const) process.once(signal, () => resolve())
+  })
+}

@@ -1,0 +1,169 @@
+// Everything on one machine: a Postgres and a simulated API unless real ones are set, the ticks and drains that run as
+// functions in the cloud, and a sample subscriber. What it cannot start it must say, and end what it had started.
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Kysely } from 'kysely'
+import pc from 'picocolors'
+import { addressGuard } from '../address.ts'
+import { type Environment, readConfig } from '../config.ts'
+import { drain } from '../deliver.ts'
+import { describe } from '../errors.ts'
+import { migrateToLatest } from '../migrate.ts'
+import { openPoster, type Poster } from '../post.ts'
+import { type Account, reconcile, type TickResult } from '../reconcile.ts'
+import { type Database, openDatabase } from '../store/database.ts'
+import { addEndpoint, listEndpoints, moveEndpoint, readSecrets } from '../store/endpoint.ts'
+import { explainDatabaseError } from '../store/fault.ts'
+import { startPostgres } from './postgres.ts'
+import { every } from './schedule.ts'
+import { createSimulator } from './simulator/simulator.ts'
+import { serveSimulator } from './simulator/server.ts'
+import { lively, runTraffic } from './simulator/traffic.ts'
+import { type ReceivedEvent, startSubscriber } from './subscriber.ts'
+
+export interface StartOptions {
+  environment: Environment
+  /** Where the database of one machine lies, and `running.json` tells other commands how to reach it. */
+  folder: string
+  tickSeconds: number
+  /** Prints one line for people. */
+  say: (line: string) => void
+}
+
+const SWEEP_SECONDS = 5
+const SAMPLE = 'the sample subscriber of npm start'
+const LOOPBACK = ['127.0.0.0/8', '::1/128']
+
+/** Starts everything and gives what stops it again, in reverse order. Throws what could not be started. */
+export async function start({ environment, folder, tickSeconds, say }: StartOptions): Promise<() => Promise<void>> {
+  const undo: (() => Promise<void> | void)[] = []
+  const stop = async () => {
+    for (const step of undo.splice(0).reverse()) await step()
+  }
+  try {
+    const database = await openOwnOrGiven(environment, folder, undo)
+    const { db } = database
+    await migrateToLatest(db)
+    const api = await apiOrSimulator(environment, undo)
+    const { addressGuard: guard } = environment.WEBHOOK_ALLOW
+      ? readConfig(environment, ['addressGuard'])
+      : { addressGuard: addressGuard(LOOPBACK) }
+    const poster = openPoster(guard)
+    const subscriber = await subscribe(db, say, undo)
+
+    const running = { DATABASE_URL: database.url, WEBHOOK_ALLOW: LOOPBACK.join(','), ...api.environment }
+    writeRunningFile(folder, running, undo)
+    say(`database    ${database.where}`)
+    say(`API         ${api.where}`)
+    say(`subscriber  ${subscriber.url}`)
+    say(`also try    npx rollcall sessions --live · npx rollcall events · npx rollcall deliveries --state pending\n`)
+
+    const deliver = () => drainAndTell(db, poster, say)
+    const onFault = (error: unknown) =>
+      say(pc.red(`${clock()}  ${describe(explainDatabaseError(error))}; will try again`))
+    undo.push(
+      every(SWEEP_SECONDS, deliver, onFault),
+      every(tickSeconds, () => tickAndTell(db, api.accounts, deliver, say), onFault),
+    )
+    return stop
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+type Undo = (() => Promise<void> | void)[]
+
+async function openOwnOrGiven(environment: Environment, folder: string, undo: Undo) {
+  const given = environment.DATABASE_URL
+  const postgres = given ? undefined : await startPostgres({ dataDir: join(folder, 'postgres') })
+  if (postgres) undo.push(() => postgres.stop())
+  const { databaseUrl } = readConfig({ DATABASE_URL: postgres?.url ?? given }, ['databaseUrl'])
+  const db = openDatabase(databaseUrl)
+  undo.push(() => db.destroy())
+  return {
+    db,
+    url: databaseUrl,
+    where: postgres ? `a Postgres of its own, data in ${folder}/` : 'the one of DATABASE_URL',
+  }
+}
+
+async function apiOrSimulator(
+  environment: Environment,
+  undo: Undo,
+): Promise<{ accounts: Account[]; where: string; environment: Environment }> {
+  if (environment.IVH_APPKEY || environment.IVH_ACCESS_TOKEN || environment.IVH_ACCOUNTS) {
+    const { accounts } = readConfig(environment, ['accounts'])
+    return { accounts, where: accounts.map(({ api }) => new URL(api.baseUrl).host).join(', '), environment: {} }
+  }
+  // A new seed each time, or the sessions of this run would have the ids of the last.
+  const simulator = createSimulator({ seed: Date.now(), settings: lively.settings })
+  const server = await serveSimulator(simulator)
+  undo.push(() => server.close(), runTraffic(simulator))
+  const simulated = {
+    ROLLCALL_ACCOUNT: environment.ROLLCALL_ACCOUNT,
+    IVH_BASE_URL: server.url,
+    IVH_APPKEY: simulator.appkey,
+    IVH_ACCESS_TOKEN: simulator.accessToken,
+  }
+  const { accounts } = readConfig(simulated, ['accounts'])
+  return { accounts, where: `simulated at ${server.url}, its truth at ${server.truthUrl}`, environment: simulated }
+}
+
+/** The sample endpoint is kept between runs, so what was pending reaches the subscriber at its new port. */
+async function subscribe(db: Kysely<Database>, say: (line: string) => void, undo: Undo) {
+  let id = ''
+  const subscriber = await startSubscriber({
+    secrets: () => readSecrets(db, id),
+    onEvent: (event) => say(describeEvent(event)),
+    onRefused: (why) => say(pc.red(`refused     ${why}`)),
+  })
+  undo.push(() => subscriber.close())
+  const sample = (await listEndpoints(db)).find((endpoint) => endpoint.description === SAMPLE)
+  if (sample) await moveEndpoint(db, sample.id, subscriber.url)
+  const endpoint = { url: subscriber.url, account: null, events: ['*'], description: SAMPLE }
+  id = sample?.id ?? (await addEndpoint(db, endpoint)).id
+  return subscriber
+}
+
+function writeRunningFile(folder: string, environment: Environment, undo: Undo): void {
+  const file = join(folder, 'running.json')
+  mkdirSync(folder, { recursive: true })
+  // It holds the database's password.
+  writeFileSync(file, JSON.stringify({ pid: process.pid, environment }), { mode: 0o600 })
+  undo.push(() => rmSync(file, { force: true }))
+}
+
+async function tickAndTell(
+  db: Kysely<Database>,
+  accounts: Account[],
+  deliver: () => Promise<void>,
+  say: (line: string) => void,
+): Promise<void> {
+  const results = await reconcile(db, accounts)
+  for (const result of results) tell(result, say)
+  if (results.some((result) => result.deliveries > 0)) await deliver()
+}
+
+function tell(result: TickResult, say: (line: string) => void): void {
+  const { account, outcome, listed, events, complete, reason } = result
+  const what = `${outcome}${complete || reason ? '' : ', incomplete'}${reason ? `: ${reason}` : ''}`
+  const line = `${clock()}  tick  ${account}  ${listed ?? '?'} live, ${events} events, ${what}`
+  if (outcome === 'failed') say(pc.red(line))
+  else if (events > 0 || !complete) say(line)
+  else say(pc.dim(line))
+}
+
+async function drainAndTell(db: Kysely<Database>, poster: Poster, say: (line: string) => void): Promise<void> {
+  const { claimed, delivered, retried, dead } = await drain(db, poster, { timeMs: 10_000, postDeadlineMs: 5_000 })
+  if (claimed > delivered) say(pc.yellow(`${clock()}  drain ${delivered} delivered, ${retried} to retry, ${dead} dead`))
+}
+
+function describeEvent({ type, subject, data }: ReceivedEvent): string {
+  const colour = { 'session.started': pc.green, 'session.failed': pc.red, 'session.closed': pc.cyan }[type] ?? pc.dim
+  const { reason, error, session } = data
+  const why = [reason, error && `${error.code} ${error.message}`].filter(Boolean).join(', ')
+  return `${clock()}    ${pc.green('✓')} ${colour(type.padEnd(15))}  ${subject}  ${session.userId ?? ''}${why && `  (${why})`}`
+}
+
+const clock = () => new Date().toLocaleTimeString('en-GB')
