@@ -1,0 +1,268 @@
+// A drain against a real Postgres and real receivers on loopback; no doubles.
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { sql } from 'kysely'
+import { addressGuard } from '../lib/address.ts'
+import { drain, type DrainOptions } from '../lib/deliver.ts'
+import { closeSession, createSession, startSession } from '../lib/local/simulator/simulator.ts'
+import { openPoster } from '../lib/post.ts'
+import { tick } from '../lib/reconcile.ts'
+import { claim, settle } from '../lib/store/delivery.ts'
+import { disableEndpoint, enableEndpoint, listDeliveries, removeEndpoint, showEndpoint } from '../lib/store/endpoint.ts'
+import { eventually } from './support/receiver.ts'
+import { loopbackPoster, openWorld, type SimulatedAccount, type World } from './support/world.ts'
+
+let world: World
+let api: SimulatedAccount
+
+beforeEach(async () => {
+  world = await openWorld()
+  api = await world.simulate('default', { cachedShare: 1 })
+})
+afterEach(() => world.close())
+
+const poster = loopbackPoster()
+const drainNow = (options: Partial<DrainOptions> = {}) => drain(world.db, poster, { timeMs: 20_000, ...options })
+
+/** Lives of sessions, one after the other: created and ready, started, closed; a tick after each step. */
+async function live(users: string[]): Promise<string[]> {
+  const created = users.map((userId) => createSession(api.simulator, { userId, projectId: 'p' }))
+  const ids = created.map((outcome) => ('ok' in outcome ? outcome.ok.id : ''))
+  await tickOn()
+  for (const id of ids) startSession(api.simulator, id)
+  await tickOn()
+  for (const id of ids) closeSession(api.simulator, id)
+  await tickOn()
+  return ids
+}
+
+async function tickOn(): Promise<void> {
+  api.clock.now += 1_000
+  await tick(world.db, api.account)
+}
+
+/** Makes every pending delivery due, as if its wait were over. */
+const makeDue = () => sql`update delivery set due_at = now() where state = 'pending'`.execute(world.db)
+
+const claimOne = () =>
+  claim(world.db, { limit: 1, perEndpoint: 1, inFlight: new Map(), leaseMs: 30_000, retryForMs: 1_000 })
+
+const LIFE = ['session.created', 'session.ready', 'session.started', 'session.closed']
+
+describe('a subscriber', () => {
+  test('gets each event once, signed, in the order of each session', async () => {
+    const receiver = await world.subscribe()
+    const ids = await live(['a', 'b', 'c'])
+
+    const result = await drainNow()
+
+    expect(result).toEqual({ claimed: 12, delivered: 12, retried: 0, dead: 0 })
+    expect(receiver.unverified).toBe(0)
+    for (const id of ids) {
+      const own = receiver.received.filter(({ event }) => event.subject === id)
+      expect(own.map(({ event }) => event.type)).toEqual(LIFE)
+    }
+    expect(receiver.received[0]?.headers).toMatchObject({
+      'content-type': 'application/cloudevents+json',
+      'webhook-id': receiver.received[0]?.event.id,
+    })
+  })
+
+  test('that fails is tried again with the same id and the same bytes, and later events of the session wait', async () => {
+    const receiver = await world.subscribe({}, (_, count) => (count <= 3 ? 500 : 204))
+    await live(['a'])
+
+    const results = []
+    for (let i = 0; i < 4; i += 1) {
+      results.push(await drainNow())
+      await makeDue()
+    }
+
+    expect(results.map(({ delivered, retried }) => [delivered, retried])).toEqual([
+      [0, 1],
+      [0, 1],
+      [0, 1],
+      [4, 0],
+    ])
+    const [first, second, third, fourth] = receiver.received
+    expect(new Set([first?.body, second?.body, third?.body, fourth?.body]).size).toBe(1)
+    expect(receiver.received.slice(3).map(({ event }) => event.type)).toEqual(LIFE)
+  })
+
+  test('that hangs does not delay another', async () => {
+    const silent = await world.subscribe({}, () => () => undefined)
+    const healthy = await world.subscribe()
+    await live(Array.from({ length: 30 }, (_, index) => `user-${index}`))
+
+    const draining = drainNow({ timeMs: 5_000, postDeadlineMs: 3_000 })
+    await eventually('the healthy one has everything', () => healthy.received.length === 120, 2_900)
+    await draining
+
+    expect(silent.received.length).toBeGreaterThan(0)
+    expect(await listDeliveries(world.db, { endpoint: silent.id, state: 'delivered', limit: 1 })).toEqual([])
+  })
+
+  test.each([
+    [200, 'delivered'],
+    [302, 'pending'],
+    [400, 'dead'],
+    [404, 'pending'],
+    [413, 'dead'],
+    [415, 'dead'],
+    [429, 'pending'],
+    [500, 'pending'],
+  ])('that answers %i leaves the delivery %s', async (status, state) => {
+    const receiver = await world.subscribe({ events: ['session.created'] }, () => status)
+    await live(['a'])
+
+    await drainNow()
+
+    const [delivery] = await listDeliveries(world.db, { endpoint: receiver.id, limit: 1 })
+    expect(delivery).toMatchObject({ state, status, attempts: 1 })
+  })
+
+  test('that answers 410 is disabled, and gets what it missed when it is enabled again', async () => {
+    const receiver = await world.subscribe({}, (_, count) => (count === 1 ? 410 : 204))
+    await live(['a'])
+    await drainNow()
+    await live(['b'])
+    const disabled = await showEndpoint(world.db, receiver.id)
+    const idle = await drainNow()
+
+    const enabled = await enableEndpoint(world.db, receiver.id, 'all')
+    await drainNow()
+
+    expect(disabled).toMatchObject({ state: 'disabled', stateReason: 'gone', pending: 8 })
+    expect(idle.claimed).toBe(0)
+    expect(enabled).toEqual({ missed: 8, queued: 8 })
+    expect(receiver.received).toHaveLength(9)
+  })
+
+  test('that asks for a pause by retry-after is left alone that long, with all its events', async () => {
+    const receiver = await world.subscribe({}, () => (response) => {
+      response.writeHead(503, { 'retry-after': '60' }).end()
+    })
+    await live(['a'])
+    await drainNow()
+    await live(['b'])
+    await makeDue()
+
+    const held = await drainNow()
+
+    expect(held.claimed).toBe(0)
+    expect(receiver.received).toHaveLength(1)
+    const endpoint = await showEndpoint(world.db, receiver.id)
+    expect(endpoint.holdUntil?.getTime()).toBeGreaterThan(Date.now() + 50_000)
+  })
+
+  test('that has failed for 72 hours leaves the delivery dead, and the next of the session gets its turn', async () => {
+    const receiver = await world.subscribe({}, (_, count) => (count <= 2 ? 500 : 204))
+    await live(['a'])
+    await drainNow()
+    await sql`update delivery set due_at = now(), retry_until = now() where attempts > 0`.execute(world.db)
+
+    const result = await drainNow()
+
+    expect(result).toEqual({ claimed: 4, delivered: 3, retried: 0, dead: 1 })
+    expect(receiver.received.map(({ event }) => event.type)).toEqual(['session.created', ...LIFE])
+  })
+
+  test('that is removed takes its deliveries along, and a drain under way does not mind', async () => {
+    const receiver = await world.subscribe({}, () => (response) => {
+      void removeEndpoint(world.db, receiver.id).then(() => response.writeHead(204).end())
+    })
+    await live(['a'])
+
+    const result = await drainNow()
+
+    expect(result).toMatchObject({ claimed: 1 })
+    expect(await listDeliveries(world.db, { limit: 10 })).toEqual([])
+  })
+
+  test('whose address is private, and not opened, is never connected to', async () => {
+    const receiver = await world.subscribe()
+    await live(['a'])
+
+    const result = await drain(world.db, openPoster(addressGuard([])), { timeMs: 5_000 })
+
+    expect(result).toMatchObject({ delivered: 0, retried: 1 })
+    expect(receiver.received).toEqual([])
+    const [last] = await listDeliveries(world.db, { limit: 10 })
+    expect(last?.state).toBe('pending')
+  })
+})
+
+describe('enabling', () => {
+  test.each([
+    ['all', 8, ['session.created', 'session.closed']],
+    ['latest', 2, ['session.closed', 'session.closed']],
+    ['none', 0, []],
+  ] as const)('with %s queues %i of what was missed', async (missed, queued, firstAndLast) => {
+    const receiver = await world.subscribe()
+    await disableEndpoint(world.db, receiver.id, 'test')
+    await live(['a', 'b'])
+
+    const enabled = await enableEndpoint(world.db, receiver.id, missed)
+    await drainNow()
+
+    expect(enabled).toEqual({ missed: 8, queued })
+    expect(receiver.received).toHaveLength(queued)
+    const types = receiver.received.map(({ event }) => event.type)
+    expect([types[0], types.at(-1)].filter(Boolean)).toEqual(firstAndLast)
+  })
+})
+
+describe('claims', () => {
+  test('of two drains never hold the same delivery, nor two of one lane', async () => {
+    await world.subscribe()
+    await live(['a', 'b', 'c', 'd'])
+    const options = { limit: 3, perEndpoint: 10, inFlight: new Map(), leaseMs: 30_000, retryForMs: 1_000 }
+
+    const claims = (await Promise.all([claim(world.db, options), claim(world.db, options)])).flat()
+
+    const bodies = claims.map(({ body }) => JSON.parse(body) as { subject: string; type: string })
+    expect(claims).toHaveLength(4)
+    expect(new Set(bodies.map(({ subject }) => subject)).size).toBe(4)
+    expect(new Set(bodies.map(({ type }) => type))).toEqual(new Set(['session.created']))
+  })
+
+  test('that are never settled fall due again when the lease ends, and count as attempts', async () => {
+    await world.subscribe()
+    await live(['a'])
+    const [lost] = await claimOne()
+    const during = await claimOne()
+    await makeDue()
+
+    const [again] = await claimOne()
+
+    expect(during).toEqual([])
+    expect(again).toMatchObject({ id: lost?.id, attempt: 2 })
+  })
+
+  test('settled late change nothing, but the attempt is on record', async () => {
+    const receiver = await world.subscribe()
+    await live(['a'])
+    const [late] = await claimOne()
+    await makeDue()
+    const [current] = await claimOne()
+    if (!late || !current) throw new Error('nothing to claim')
+    const came = { sentAt: new Date(), durationMs: 1 }
+    const failure = { outcome: { kind: 'timeout' }, verdict: { kind: 'dead' } } as const
+    const success = {
+      outcome: { kind: 'answered', status: 204, retryAfterMs: null },
+      verdict: { kind: 'delivered' },
+    } as const
+
+    await settle(world.db, [{ claim: late, ...came, ...failure }])
+    const [held] = await listDeliveries(world.db, { endpoint: receiver.id, state: 'dead', limit: 1 })
+    await settle(world.db, [{ claim: current, ...came, ...success }])
+    await settle(world.db, [{ claim: current, ...came, ...failure }])
+
+    expect(held).toBeUndefined()
+    expect(await listDeliveries(world.db, { state: 'delivered', limit: 10 })).toHaveLength(1)
+    const attempts = await world.db.selectFrom('attempt').select(['number', 'outcome']).orderBy('number').execute()
+    expect(attempts).toEqual([
+      { number: 1, outcome: 'timeout' },
+      { number: 2, outcome: 'answered' },
+    ])
+  })
+})
