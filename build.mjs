@@ -1,6 +1,7 @@
 // Builds dist/: every file of functions/ as one CommonJS bundle that SCF can load, and the command line tool.
-// It must never leave a stale bundle behind, so dist/ is made anew each time.
+// It must never leave a stale bundle behind, nor take one away while it is in use.
 import { chmodSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { build } from 'esbuild'
 
 const common = {
@@ -9,13 +10,12 @@ const common = {
   format: 'cjs',
   legalComments: 'none',
   logLevel: 'warning',
+  metafile: true,
   // Optional natives of pg that are not installed.
   external: ['pg-native', 'pg-cloudflare'],
 }
 
-rmSync('dist', { recursive: true, force: true })
-
-await build({
+const functions = await build({
   ...common,
   // SCF documents Node 18.15 as its newest runtime.
   target: 'node18.15',
@@ -26,7 +26,7 @@ await build({
   outdir: 'dist/functions',
 })
 
-await build({
+const cli = await build({
   ...common,
   target: 'node20',
   sourcemap: 'linked',
@@ -35,3 +35,9 @@ await build({
   banner: { js: '#!/usr/bin/env node' },
 })
 chmodSync('dist/cli.js', 0o755)
+
+const built = new Set([functions, cli].flatMap(({ metafile }) => Object.keys(metafile.outputs)))
+for (const entry of readdirSync('dist', { recursive: true, withFileTypes: true })) {
+  const file = join(entry.parentPath, entry.name)
+  if (entry.isFile() && !built.has(file)) rmSync(file)
+}

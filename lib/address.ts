@@ -70,6 +70,15 @@ export function isAllowed(guard: AddressGuard, address: string): boolean {
   return globalIpv6.check(address, 'ipv6') && !specialIpv6.check(address, 'ipv6')
 }
 
+/** The URL in a text, or undefined when it is none; `URL.canParse` is newer than SCF's Node. */
+export function parseUrl(text: string): URL | undefined {
+  try {
+    return new URL(text)
+  } catch {
+    return undefined
+  }
+}
+
 /** The literal address in a URL's host, without brackets; undefined for a name. */
 export function literalAddress(url: URL): string | undefined {
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
@@ -102,8 +111,8 @@ export function guardedLookup(guard: AddressGuard): LookupFunction {
  */
 export function endpointUrl(guard: AddressGuard, text: string): string {
   const refuse = (why: string) => new AppError('input_invalid', `this URL cannot be an endpoint: ${why}`)
-  if (!URL.canParse(text)) throw refuse('it is no URL; expected https://host/path')
-  const url = new URL(text)
+  const url = parseUrl(text)
+  if (!url) throw refuse('it is no URL; expected https://host/path')
   if (url.protocol !== 'https:' && url.protocol !== 'http:') throw refuse('it is neither https:// nor http://')
   if (url.username || url.password) throw refuse('it has a user name or password in it')
   const literal = literalAddress(url)

@@ -1,7 +1,7 @@
 // Reads settings once, at the rim: what comes out is checked and typed, and every fault is told at once, by name. It must
 // never put a setting's value into a message when that value may be a secret.
 import * as v from 'valibot'
-import { type AddressGuard, addressGuard } from './address.ts'
+import { type AddressGuard, addressGuard, parseUrl } from './address.ts'
 import { AppError } from './errors.ts'
 import { type LogLevel, LOG_LEVELS } from './log.ts'
 import type { Account } from './reconcile.ts'
@@ -12,11 +12,11 @@ export const ACCOUNT_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 
 const databaseUrl = v.pipe(
   v.string('is not set; expected postgresql://user:password@host:5432/database'),
-  v.check((text) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text), 'is not a postgresql:// URL'),
+  v.check((text) => /^postgres(ql)?:\/\//.test(text) && parseUrl(text) !== undefined, 'is not a postgresql:// URL'),
 )
 const httpUrl = v.pipe(
   v.string(),
-  v.check((text) => URL.canParse(text) && /^https?:/.test(text), 'is not an http:// or https:// URL'),
+  v.check((text) => /^https?:/.test(parseUrl(text)?.protocol ?? ''), 'is not an http:// or https:// URL'),
 )
 const secret = v.pipe(v.string('is not set'), v.regex(/^\S+$/, 'is empty or has a space in it'))
 const accountName = v.pipe(

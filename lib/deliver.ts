@@ -4,6 +4,7 @@ import { sign } from './core/signature.ts'
 import { post, type Poster } from './post.ts'
 import type { Database } from './store/database.ts'
 import { claim, type Claim, settle, type Settlement } from './store/delivery.ts'
+import { explainDatabaseError } from './store/fault.ts'
 
 /** What a drain did: attempts claimed, and what they came to. */
 export interface DrainResult {
@@ -34,6 +35,14 @@ const LOOK_AGAIN_MS = 250
  * falls due again when its lease ends. Any number of drains may run at once.
  */
 export async function drain(db: Kysely<Database>, poster: Poster, options: DrainOptions): Promise<DrainResult> {
+  try {
+    return await claimAndPost(db, poster, options)
+  } catch (error) {
+    throw explainDatabaseError(error)
+  }
+}
+
+async function claimAndPost(db: Kysely<Database>, poster: Poster, options: DrainOptions): Promise<DrainResult> {
   const { timeMs, concurrency = 64, perEndpoint = 16, postDeadlineMs = 15_000, leaseMs = LEASE_MS } = options
   const end = performance.now() + timeMs - RESERVE_MS
   const result: DrainResult = { claimed: 0, delivered: 0, retried: 0, dead: 0 }

@@ -1,6 +1,7 @@
 import { type Kysely, Migrator } from 'kysely'
 import { migrations } from '../migrations/index.ts'
 import { AppError, describe } from './errors.ts'
+import { explainDatabaseError } from './store/fault.ts'
 
 /**
  * Brings the database to this code's newest migration and gives the names of those it applied. Safe to run twice, and
@@ -10,6 +11,8 @@ import { AppError, describe } from './errors.ts'
 export async function migrateToLatest(db: Kysely<any>): Promise<string[]> {
   const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(migrations) } })
   const { error, results } = await migrator.migrateToLatest()
+  const fault = explainDatabaseError(error)
+  if (fault instanceof AppError && fault.code === 'database_unreachable') throw fault
   if (error) {
     const failed = results?.find((result) => result.status === 'Error')
     const where = failed ? `migration ${failed.migrationName} failed` : 'the migrations could not be run'

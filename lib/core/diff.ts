@@ -78,7 +78,8 @@ export function diff(known: Known, listing: Listing, evidence: ReadonlyMap<strin
   for (const { id, look } of listing.sessions) {
     const session = open.get(id)
     if (session) add(seen(session, look, evidence.get(id), window))
-    else if (!isFinal(look.status) || !known.ended.has(id)) {
+    // An ended id returns only as surely alive: an unknown status may be one more word for its end.
+    else if (!known.ended.has(id) || ALIVE.includes(look.status)) {
       const incarnation = (known.ended.get(id) ?? 0) + 1
       add(appeared(id, incarnation, look, evidence.get(id), window))
     }
@@ -94,8 +95,10 @@ export function diff(known: Known, listing: Listing, evidence: ReadonlyMap<strin
   return { transitions, complete, settled: complete && !transitions.some(({ after }) => after.missing) }
 }
 
+const ALIVE = [IN_PROGRESS, PREPARING]
+
 function isAlive(evidence: Evidence | undefined): boolean {
-  return evidence?.kind === 'found' && [IN_PROGRESS, PREPARING].includes(evidence.status)
+  return evidence?.kind === 'found' && ALIVE.includes(evidence.status)
 }
 
 /** A session that was not open: created, and at once as far along as the look says. */

@@ -78,7 +78,7 @@ async function start(options: PostgresOptions): Promise<LocalPostgres> {
       const address = `postgres:${readFileSync(join(home, 'password'), 'utf8').trim()}@127.0.0.1:${port}`
       await createDatabase(`postgresql://${address}/postgres`)
       void server.ended.then(release)
-      return { url: `postgresql://${address}/${DATABASE}`, home, stop }
+      return { url: `postgresql://${address}/${DATABASE}?sslmode=disable`, home, stop }
     } catch (error) {
       await stop()
       throw error

@@ -13,6 +13,7 @@ export function listing(simulator: Simulator, belongs: (session: Session) => boo
         .map((session) => item(simulator, session))
         .flatMap((listed) => (happens(chance.answers, settings.duplicateShare) ? [listed, listed] : [listed]))
         .concat(settings.extraItems as object[])
+  simulator.onListing?.(items)
   if (items.length > 0) return { Sessions: settings.shuffle ? shuffled(chance.answers, items) : items }
   switch (settings.emptyAs) {
     case '[]':

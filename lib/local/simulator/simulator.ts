@@ -24,6 +24,8 @@ export interface Simulator extends Life {
   readonly faults: Fault[]
   /** HTTP calls so far by endpoint, whatever they were answered; unknown paths count as `other`. */
   readonly calls: Map<string, number>
+  /** Told of the items of every list as it is answered, for a test that must know what was seen. */
+  onListing?: ((items: object[]) => void) | undefined
   readonly chance: Record<'keys' | 'life' | 'answers' | 'traffic', Chance>
 }
 

@@ -1,0 +1,208 @@
+// The built bundles, required by a bare Node and called as SCF calls them; on the Node 18.15 that SCF documents, too.
+// Doubles at the network's rim: the simulator, and a recorder in place of SCF's Invoke (its signature: tencent.test.ts).
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { sql } from 'kysely'
+import { closeSession, createSession, startSession } from '../lib/local/simulator/simulator.ts'
+import { invokeBundle } from './support/bundle.ts'
+import { hasNode18, node18 } from './support/node18.ts'
+import { openWorld, type SimulatedAccount, type World } from './support/world.ts'
+
+let world: World
+let api: SimulatedAccount
+
+beforeEach(async () => {
+  world = await openWorld()
+  api = await world.simulate('default', { cachedShare: 1 })
+})
+afterEach(() => world.close())
+
+function environment(more: Record<string, string> = {}): Record<string, string> {
+  const { baseUrl, appkey, accessToken } = api.account.api
+  const ivh = { IVH_BASE_URL: baseUrl, IVH_APPKEY: appkey, IVH_ACCESS_TOKEN: accessToken }
+  return { DATABASE_URL: world.url, WEBHOOK_ALLOW: '127.0.0.0/8', ...ivh, ...more }
+}
+
+/** Stands in for the Invoke API: records whom it was asked to invoke. */
+async function recordInvokes(status = 200): Promise<{ url: string; invoked: string[]; close(): void }> {
+  const invoked: string[] = []
+  const server = createServer((request, response) => {
+    let body = ''
+    request.on('data', (chunk: Buffer) => (body += chunk.toString()))
+    request.on('end', () => {
+      invoked.push((JSON.parse(body) as { FunctionName: string }).FunctionName)
+      const answer = { Response: { RequestId: 'r', Result: { InvokeResult: 0 } } }
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  return { url: `http://localhost:${port}`, invoked, close: () => server.close() }
+}
+
+const credential = { TENCENTCLOUD_SECRETID: 'AKIDtest', TENCENTCLOUD_SECRETKEY: 'secret-key-of-the-role' }
+
+const nodes = [['this Node', () => Promise.resolve(process.execPath)] as const].concat(
+  hasNode18 ? [['Node 18.15', node18] as never] : [],
+)
+
+describe.each(nodes)('on %s', (_, path) => {
+  test('migrate, reconcile and webhook do the whole job', async () => {
+    const node = await path()
+    await sql`drop schema public cascade`.execute(world.db)
+    await sql`create schema public`.execute(world.db)
+    const migrated = await invokeBundle('migrate', environment(), { node })
+    const receiver = await world.subscribe({ events: ['session.started', 'session.closed'] })
+    const created = createSession(api.simulator, { userId: 'abc', projectId: 'p' })
+    const id = 'ok' in created ? created.ok.id : ''
+    startSession(api.simulator, id)
+    const first = await invokeBundle('reconcile', environment(), { node })
+    closeSession(api.simulator, id)
+    const second = await invokeBundle('reconcile', environment(), { node })
+    const drained = await invokeBundle('webhook', environment(), { node })
+
+    expect(migrated.result).toEqual({ applied: ['0001_foundation'] })
+    expect([first.result, second.result]).toMatchObject([
+      { accounts: [{ account: 'default', outcome: 'committed', listed: 1, events: 3 }] },
+      { accounts: [{ account: 'default', outcome: 'committed', listed: 0, events: 1 }] },
+    ])
+    expect(drained.result).toEqual({ claimed: 2, delivered: 2, retried: 0, dead: 0 })
+    expect(receiver.received.map(({ event }) => event.type)).toEqual(['session.started', 'session.closed'])
+    expect(receiver.unverified).toBe(0)
+    const all = [migrated, first, second, drained].map(({ log }) => log).join('')
+    expect(all).not.toContain(api.account.api.accessToken)
+    expect(all).not.toContain('rtmp://')
+  }, 120_000)
+})
+
+describe('after a commit with deliveries', () => {
+  test('reconcile invokes the webhook function, and not after one without', async () => {
+    const scf = await recordInvokes()
+    const env = environment({ ...credential, WEBHOOK_FUNCTION: 'rollcall-webhook', TENCENT_API_URL: scf.url })
+    await world.subscribe()
+    createSession(api.simulator, { userId: 'abc', projectId: 'p' })
+
+    await invokeBundle('reconcile', env)
+    const unchanged = await invokeBundle('reconcile', env)
+    scf.close()
+
+    expect(unchanged.result).toMatchObject({ accounts: [{ outcome: 'unchanged', deliveries: 0 }] })
+    expect(scf.invoked).toEqual(['rollcall-webhook'])
+  })
+
+  test.each([
+    ['answers 500', () => recordInvokes(500)],
+    ['is not there', async () => ({ url: 'http://localhost:9', invoked: [], close: () => undefined })],
+  ])('an Invoke API that %s loses nothing: it is logged, and the timer delivers', async (_, open) => {
+    const scf = await open()
+    const env = environment({ ...credential, WEBHOOK_FUNCTION: 'rollcall-webhook', TENCENT_API_URL: scf.url })
+    const receiver = await world.subscribe()
+    createSession(api.simulator, { userId: 'abc', projectId: 'p' })
+
+    const reconciled = await invokeBundle('reconcile', env)
+    scf.close()
+    const swept = await invokeBundle('webhook', environment())
+
+    expect(reconciled.result).toMatchObject({ accounts: [{ outcome: 'committed', events: 2 }] })
+    expect(reconciled.log).toContain('invoke_failed')
+    expect(reconciled.log).not.toContain(credential.TENCENTCLOUD_SECRETKEY)
+    expect(swept.result).toMatchObject({ delivered: 2 })
+    expect(receiver.received).toHaveLength(2)
+  })
+})
+
+describe('reconcile throws', () => {
+  test('when settings are bad: one message names them all, and nothing was touched', async () => {
+    const env = { DATABASE_URL: 'mysql://x', IVH_APPKEY: 'k', LOG_LEVEL: 'loud' }
+
+    const { thrown } = await invokeBundle('reconcile', env)
+
+    expect(thrown).toMatch(/^config_invalid: /)
+    for (const name of ['DATABASE_URL', 'IVH_ACCESS_TOKEN', 'LOG_LEVEL']) expect(thrown).toContain(name)
+    expect(api.simulator.calls.size).toBe(0)
+  })
+
+  test('when no account could be reconciled, and says why', async () => {
+    const { thrown } = await invokeBundle('reconcile', environment({ IVH_ACCESS_TOKEN: 'wrong' }))
+
+    expect(thrown).toMatch(/^no_account_reconciled: .*default: api_refused: listsessionofuin answered code 100005/)
+  })
+
+  test('when Postgres cannot be reached, without the password', async () => {
+    const env = environment({ DATABASE_URL: 'postgresql://u:hunter2@127.0.0.1:9/none' })
+
+    const { thrown, log } = await invokeBundle('reconcile', env)
+
+    expect(thrown).toMatch(/database_unreachable: Postgres cannot be reached \(ECONNREFUSED\)/)
+    expect(log).not.toContain('hunter2')
+  })
+
+  test('but not for one bad account among several', async () => {
+    const { baseUrl, appkey, accessToken } = api.account.api
+    const accounts = [
+      { name: 'good', appkey, accessToken, baseUrl },
+      { name: 'bad', appkey, accessToken: 'wrong', baseUrl },
+    ]
+
+    const { result } = await invokeBundle('reconcile', {
+      DATABASE_URL: world.url,
+      IVH_ACCOUNTS: JSON.stringify(accounts),
+    })
+
+    expect(result).toMatchObject({
+      accounts: [
+        { account: 'good', outcome: 'committed' },
+        { account: 'bad', outcome: 'failed' },
+      ],
+    })
+  })
+})
+
+/** As the documentation prints an answer: commas after the last members, which JSON does not allow. */
+const DOCUMENTED = `{
+  "Header": {
+    "Code": 0,
+    "Message": "",
+    "RequestID": "123",
+  },
+  "Payload": {
+    "ReqId": "d7aa08da33dd4a662ad5be508c5b77cf",
+    "Sessions": [
+      {
+        "UserId": "abc",
+        "SessionId": "m123",
+        "SessionStatus": 1,
+        "PlayStreamAddr": "rtmp://live.qq.com/live/m789",
+        "IsSessionStarted": true,
+        "DriverType": 1,
+      },
+    ],
+  },
+}`
+
+test("the documentation's sample answer, trailing commas and all, gives one session.started", async () => {
+  api.simulator.faults.push({ kind: 'body', path: 'list', body: DOCUMENTED, share: 1 })
+  const receiver = await world.subscribe({ events: ['session.started', 'session.closed', 'session.failed'] })
+
+  await invokeBundle('reconcile', environment())
+  await invokeBundle('reconcile', environment())
+  await invokeBundle('webhook', environment())
+
+  expect(receiver.received.map(({ event }) => event)).toMatchObject([
+    {
+      type: 'session.started',
+      source: '/accounts/default',
+      subject: 'm123',
+      data: {
+        account: 'default',
+        revision: 3,
+        session: { id: 'm123', userId: 'abc', status: 'in_progress', started: true },
+        previous: { status: 'in_progress', started: false },
+        observed: { after: null },
+      },
+    },
+  ])
+})

@@ -1,0 +1,52 @@
+// Migrations against a real Postgres, no doubles.
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { sql } from 'kysely'
+import { migrateToLatest } from '../lib/migrate.ts'
+import { openDatabase } from '../lib/store/database.ts'
+import { migrations } from '../migrations/index.ts'
+import { testDatabase, type TestDatabase } from './support/database.ts'
+
+let database: TestDatabase
+
+beforeEach(async () => {
+  database = await testDatabase()
+  await sql`drop schema public cascade`.execute(database.db)
+  await sql`create schema public`.execute(database.db)
+})
+afterEach(() => database.drop())
+
+test('ten migrations at once apply each step once', async () => {
+  const connections = Array.from({ length: 10 }, () => openDatabase(database.url, { connections: 1 }))
+
+  const applied = await Promise.all(connections.map((db) => migrateToLatest(db)))
+  await Promise.all(connections.map((db) => db.destroy()))
+
+  expect(applied.flat().sort()).toEqual(Object.keys(migrations))
+})
+
+test('migrating again applies nothing', async () => {
+  await migrateToLatest(database.db)
+
+  expect(await migrateToLatest(database.db)).toEqual([])
+})
+
+test('a migration that fails says which, and leaves nothing behind', async () => {
+  await sql`create table delivery (id int)`.execute(database.db)
+
+  await expect(migrateToLatest(database.db)).rejects.toThrow(/migration 0001_foundation failed: .*delivery/)
+  const { rows } = await sql<{ name: string }>`
+    select table_name as name from information_schema.tables
+    where table_schema = 'public' and table_name in ('account', 'event')`.execute(database.db)
+  expect(rows).toEqual([])
+})
+
+test('every constraint and index has a name of ours', async () => {
+  await migrateToLatest(database.db)
+
+  const { rows } = await sql<{ name: string }>`
+    select conname as name from pg_constraint
+    where connamespace = 'public'::regnamespace and conrelid::regclass::text not like 'kysely%'
+      and contype <> 'n' and conname ~ '(_check\\d*|_key\\d+|_fkey\\d+)$'`.execute(database.db)
+
+  expect(rows).toEqual([])
+})

@@ -1,0 +1,60 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+
+const DIST = join(import.meta.dirname, '../../dist/functions')
+
+/** Runs the code as SCF's Node would: nothing but the bundle, its environment, and `main_handler(event, context)`. */
+const INVOKE = `
+  const [file, event, context] = process.argv.slice(1)
+  require(file).main_handler(JSON.parse(event), JSON.parse(context)).then(
+    (result) => { console.log('RESULT ' + JSON.stringify(result)); process.exit(0) },
+    (error) => { console.log('THROWN ' + error.code + ': ' + error.message); process.exit(1) })`
+
+const LOOP = `
+  const { main_handler } = require(process.argv[1])
+  let stopping = false
+  process.on('SIGTERM', () => { stopping = true })
+  const context = { time_limit_in_ms: 5000 }
+  ;(async () => { while (!stopping) await main_handler({ Type: 'Timer' }, context); process.exit(0) })()`
+
+/** What one invocation in a fresh process came to: the value it gave or the error it threw, and what it logged. */
+export interface Invocation {
+  result: unknown
+  thrown: string | undefined
+  log: string
+}
+
+/** Invokes a built function once, in a process of its own with no other environment than `env`. */
+export function invokeBundle(
+  name: string,
+  env: Record<string, string>,
+  options: { node?: string; event?: unknown; context?: unknown } = {},
+): Promise<Invocation> {
+  const { node = process.execPath, event = { Type: 'Timer' }, context = { time_limit_in_ms: 30_000 } } = options
+  const code = ['-e', INVOKE, join(DIST, `${name}.js`), JSON.stringify(event), JSON.stringify(context)]
+  return new Promise((resolve) => {
+    execFile(node, code, { env }, (_, stdout, stderr) => {
+      const result = /^RESULT (.*)$/m.exec(stdout)?.[1]
+      const thrown = /^THROWN (.*)$/m.exec(stdout)?.[1] ?? (result === undefined ? stderr : undefined)
+      resolve({ result: result === undefined ? undefined : JSON.parse(result), thrown, log: stdout + stderr })
+    })
+  })
+}
+
+/** Invokes a built function again and again in one process, as a busy timer would, until it is stopped. */
+export function loopBundle(
+  name: string,
+  env: Record<string, string>,
+): { process: ChildProcess; stop(): Promise<void> } {
+  const child = spawn(process.execPath, ['-e', LOOP, join(DIST, `${name}.js`)], { env, stdio: 'ignore' })
+  const ended = once(child, 'exit')
+  return {
+    process: child,
+    stop: async () => {
+      child.kill('SIGTERM')
+      const [code] = (await ended) as [number | null]
+      if (code !== 0) throw new Error(`${name} ended with ${code}`)
+    },
+  }
+}
