@@ -79,7 +79,7 @@ function glitch(i: number): void {
   simulator.settings.unknownStatusShare = i % 53 === 9 ? 0.3 : 0
   const kinds: Fault['kind'][] = ['code', 'cutBody', 'html', 'truncatedJson']
   if (i % 97 === 11) simulator.faults.push({ kind: kinds[i % kinds.length] ?? 'code', path: 'list', times: 3 })
-  if ([5, 7, 9].some((rest, index) => i % [37, 23, 53][index]! === rest)) glitches += 1
+  if (i % 37 === 5 || i % 23 === 7 || i % 53 === 9) glitches += 1
 }
 
 async function finish(poster: ReturnType<typeof loopbackPoster>): Promise<void> {

@@ -54,7 +54,7 @@ beforeAll(async () => {
     90_000,
   )
   clearInterval(passTime)
-  await Promise.all(running.map(({ stop }) => stop()))
+  await Promise.all(running.map((loop) => loop.stop()))
 }, 150_000)
 
 afterAll(() => world.close())
@@ -99,7 +99,7 @@ test('every session is told in order, without a gap, a repetition or a second en
   for (const [id, events] of received()) {
     expect([id, events.map(({ revision }) => revision)]).toEqual([id, events.map((_, index) => index + 1)])
     const places = events.map(({ type }) => order.indexOf(type))
-    expect([id, places]).toEqual([id, [...new Set(places)].sort()])
+    expect([id, places]).toEqual([id, [...new Set(places)].sort((a, b) => a - b)])
     expect(events.filter(({ type }) => type === 'closed' || type === 'failed')).toHaveLength(1)
   }
 })
