@@ -39,10 +39,11 @@ export async function main_handler(_event: unknown, context: unknown): Promise<{
   }
 
   const failed = results.filter((result) => result.outcome === 'failed')
+  const odd = results.filter((result) => result.unknown.length > 0 || (result.listed !== null && !result.complete))
   const events = results.reduce((sum, result) => sum + result.events, 0)
   const durationMs = Math.round(performance.now() - startedAt)
-  const fields = { accounts: results.length, events, deliveries, invoked, failed, durationMs }
-  log(failed.length > 0 ? 'error' : 'info', 'reconciled', fields)
+  const fields = { accounts: results.length, events, deliveries, invoked, failed, odd, durationMs }
+  log(failed.length > 0 ? 'error' : odd.length > 0 ? 'warn' : 'info', 'reconciled', fields)
   if (failed.length === results.length) {
     const reasons = failed.map(({ account, reason }) => `${account}: ${reason}`).join('; ')
     throw new AppError('no_account_reconciled', `no account could be reconciled: ${reasons}`)

@@ -43,7 +43,7 @@ export async function drain(db: Kysely<Database>, poster: Poster, options: Drain
 }
 
 async function claimAndPost(db: Kysely<Database>, poster: Poster, options: DrainOptions): Promise<DrainResult> {
-  const { timeMs, concurrency = 64, perEndpoint = 16, postDeadlineMs = 15_000, leaseMs = LEASE_MS } = options
+  const { timeMs, concurrency = 100, perEndpoint = 10, postDeadlineMs = 15_000, leaseMs = LEASE_MS } = options
   const end = performance.now() + timeMs - RESERVE_MS
   const result: DrainResult = { claimed: 0, delivered: 0, retried: 0, dead: 0 }
   const inFlight = new Map<string, number>()

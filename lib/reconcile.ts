@@ -28,6 +28,9 @@ export interface TickResult {
   events: number
   deliveries: number
   reason: string | null
+  /** What the listing had that no documentation has, and how many of its items could not be read. */
+  unknown: string[]
+  unreadable: number
 }
 
 export interface TickOptions {
@@ -85,7 +88,8 @@ async function listAndCommit(
   const { id: accountId, now: listedAt } = state
   const listing = await listSessions(account.api, listDeadlineMs)
   const sessionCount = listing.sessions.length
-  const listed = { ...nothing(account), listed: sessionCount, complete: listing.unreadable === 0 }
+  const { unreadable, unknown } = listing
+  const listed = { ...nothing(account), listed: sessionCount, complete: unreadable === 0, unreadable, unknown }
   const skipped = (reason: 'busy' | 'stale') => ({ ...listed, outcome: 'skipped' as const, reason })
 
   const fingerprint = digest(listing)
@@ -121,7 +125,8 @@ async function listAndCommit(
 }
 
 function nothing({ name }: Account): TickResult {
-  return { account: name, outcome: 'failed', listed: null, complete: false, events: 0, deliveries: 0, reason: null }
+  const counts = { listed: null, complete: false, events: 0, deliveries: 0, unreadable: 0 }
+  return { account: name, outcome: 'failed', ...counts, reason: null, unknown: [] }
 }
 
 const newEventId = () => `evt_${randomUUID().replaceAll('-', '')}`

@@ -17,10 +17,13 @@ export interface ListedSession {
   look: Look
 }
 
-/** The API's whole answer on one tick: each id once, in the order of ids, and how many items could not be read. */
+/** The API's whole answer on one tick: each id once, in the order of ids. */
 export interface Listing {
   sessions: ListedSession[]
+  /** How many items could not be read. */
   unreadable: number
+  /** Status numbers and field names that no documentation has, for the log; they are kept all the same. */
+  unknown: string[]
 }
 
 /** When a change happened: after `after` (null: nobody watched before) and not later than `before`. */
@@ -87,13 +90,13 @@ export function isFinal(status: number): boolean {
  * The listing made of the items in any order. An id that comes twice counts once, with its liveliest look: while any
  * item says that a session lives, nothing is closed.
  */
-export function makeListing(items: Iterable<ListedSession>, unreadable: number): Listing {
+export function makeListing(items: Iterable<ListedSession>, unreadable: number, unknown: string[] = []): Listing {
   const byId = new Map<string, ListedSession>()
   for (const item of items) {
     const known = byId.get(item.id)
     if (!known || outranks(item.look, known.look)) byId.set(item.id, item)
   }
-  return { sessions: [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), unreadable }
+  return { sessions: [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), unreadable, unknown }
 }
 
 function outranks(a: Look, b: Look): boolean {

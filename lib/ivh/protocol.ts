@@ -2,7 +2,7 @@
 // Nothing about the real gateway is certain, so one odd item must never spoil the listing.
 import * as v from 'valibot'
 import type { Evidence } from '../core/diff.ts'
-import { type ApiFault, type ListedSession, type Listing, makeListing } from '../core/session.ts'
+import { type ApiFault, type ListedSession, type Listing, makeListing, statusName } from '../core/session.ts'
 import { AppError } from '../errors.ts'
 
 const INT4_MAX = 2_147_483_647
@@ -106,7 +106,20 @@ export function readListing(answer: unknown): Listing {
   if (!parsed.success) throw invalid('its Sessions are not a list')
   const items = parsed.output.Payload?.Sessions ?? []
   const readable = items.map(readItem).filter((session) => session !== null)
-  return makeListing(readable, items.length - readable.length)
+  return makeListing(readable, items.length - readable.length, unknownIn(readable))
+}
+
+const NEWER_FIELDS = ['VirtualmanType', 'CreateType', 'VirtualmanKey', 'AssetVirtualmanKey', 'VirtualmanProjectId']
+const MAX_UNKNOWN = 10
+
+function unknownIn(sessions: ListedSession[]): string[] {
+  const unknown = new Set<string>()
+  for (const { look } of sessions) {
+    if (statusName(look.status) === 'unknown') unknown.add(`status ${look.status}`)
+    for (const field in look.extra) if (!NEWER_FIELDS.includes(field)) unknown.add(`field ${field.slice(0, 40)}`)
+    if (unknown.size >= MAX_UNKNOWN) break
+  }
+  return [...unknown]
 }
 
 function readItem(raw: unknown): ListedSession | null {

@@ -38,18 +38,23 @@ export async function claim(
         left join jsonb_each_text(${JSON.stringify(Object.fromEntries(options.inFlight))}::jsonb) as busy
           on busy.key = endpoint.id
         cross join lateral (
-          select delivery.id
-          from delivery
-          where delivery.endpoint_id = endpoint.id and delivery.state = 'pending' and delivery.due_at <= now()
-            and not exists (
-              select from delivery older
-              where older.endpoint_id = delivery.endpoint_id and older.lane = delivery.lane
-                and older.state = 'pending' and older.position < delivery.position)
-          order by delivery.due_at, delivery.id
-          limit greatest(0, ${options.perEndpoint} - coalesce(busy.value::integer, 0))
-          for update skip locked
+          select picked.id, row_number() over () as place
+          from (
+            select delivery.id
+            from delivery
+            where delivery.endpoint_id = endpoint.id and delivery.state = 'pending' and delivery.due_at <= now()
+              and not exists (
+                select from delivery older
+                where older.endpoint_id = delivery.endpoint_id and older.lane = delivery.lane
+                  and older.state = 'pending' and older.position < delivery.position)
+            order by delivery.due_at, delivery.id
+            limit greatest(0, ${options.perEndpoint} - coalesce(busy.value::integer, 0))
+            for update skip locked
+          ) as picked
         ) as head
       where endpoint.state = 'active' and (endpoint.hold_until is null or endpoint.hold_until <= now())
+      -- The endpoint with the fewest under way first, so that a long backlog does not starve the others.
+      order by coalesce(busy.value::integer, 0) + head.place
       limit ${options.limit}
     )
     update delivery
