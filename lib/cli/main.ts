@@ -31,7 +31,8 @@ async function run(argv: string[]): Promise<number> {
 }
 
 // Whoever read our output has hung up: a server stops in order, any other command just ends.
-process.stdout.on('error', () => {
+process.stdout.once('error', () => {
+  process.stdout.on('error', () => undefined)
   if (!process.emit('SIGPIPE')) process.exit(SUCCESS)
 })
 
