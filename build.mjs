@@ -1,6 +1,6 @@
 // Builds dist/: every file of functions/ as one CommonJS bundle that SCF can load, and the command line tool.
 // It must never leave a stale bundle behind, nor take one away while it is in use.
-import { chmodSync, existsSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
+import { chmodSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 
@@ -45,11 +45,4 @@ const built = new Set([functions, cli].flatMap(({ metafile }) => Object.keys(met
 for (const entry of readdirSync('dist', { recursive: true, withFileTypes: true })) {
   const file = join(entry.parentPath, entry.name)
   if (entry.isFile() && !built.has(file)) rmSync(file)
-}
-
-// npm links the bins of dependencies, not the project's own, and `npx rollcall` would look for a package of that name.
-const bin = 'node_modules/.bin/rollcall'
-if (existsSync('node_modules/.bin')) {
-  rmSync(bin, { force: true })
-  symlinkSync('../../dist/cli.js', bin)
 }

@@ -45,9 +45,18 @@ export function addServers(program: Command): void {
     })
 }
 
-/** Resolves when asked to stop, or when nobody reads the output any more. A second Ctrl-C ends the process at once. */
+/**
+ * Resolves when asked to stop, or when nobody reads the output any more. One Ctrl-C may arrive twice, from the terminal and
+ * by way of npm; a later one ends the process at once.
+ */
 function untilStopped(): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const) process.once(signal, () => resolve())
+    let askedAt: number | undefined
+    const stop = () => {
+      if (askedAt !== undefined && performance.now() - askedAt > 1_000) process.exit(1)
+      askedAt ??= performance.now()
+      resolve()
+    }
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const) process.on(signal, stop)
   })
 }
