@@ -1,5 +1,6 @@
 // A tick against a real Postgres, a real HTTP server and a real subscriber. The one double is Tencent's API: the simulator.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { sql } from 'kysely'
 import { drain } from '../lib/deliver.ts'
 import { AppError } from '../lib/errors.ts'
 import { breakSession, closeSession, createSession, startSession } from '../lib/local/simulator/simulator.ts'
@@ -254,6 +255,33 @@ describe('what is written', () => {
     }
   })
 })
+
+describe('a database', () => {
+  test.each(['session', 'session_version', 'event', 'delivery', 'account'])(
+    'that goes away while %s is written keeps nothing of the tick, and the next one tells it all',
+    async (table) => {
+      await world.subscribe()
+      create()
+      await tickAfter(0)
+      await sql.raw(DIE_BEFORE_COMMIT).execute(world.db)
+      await sql
+        .raw(`create trigger die after insert or update on ${table} for each statement execute function die()`)
+        .execute(world.db)
+
+      await expect(tickAfter(11)).rejects.toThrow(/terminat/)
+      await sql.raw(`drop trigger die on ${table}`).execute(world.db)
+      const after = { told: await told(), deliveries: await rowsIn('delivery'), live: await listSessions(world.db, {}) }
+      await tickAfter(1)
+
+      expect(after).toMatchObject({ told: ['created'], deliveries: 1, live: [{ status: 'preparing' }] })
+      expect(await told()).toEqual(['created', 'ready'])
+      expect(await rowsIn('delivery')).toBe(2)
+    },
+  )
+})
+
+const DIE_BEFORE_COMMIT = `create function die() returns trigger language plpgsql as
+  $$ begin perform pg_terminate_backend(pg_backend_pid()); return null; end $$`
 
 describe('ticks at the same time', () => {
   test('of one account tell each change once: one commits, the others are skipped or find nothing new', async () => {

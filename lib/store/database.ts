@@ -156,7 +156,9 @@ export function openDatabase(url: string, options: { connections?: number } = {}
     // Positions and row ids stay far below 2^53, where a number is exact.
     types: { getTypeParser: (oid, format) => (oid === INT8 ? Number : pg.types.getTypeParser(oid, format)) },
   })
-  // An idle connection that the server cuts raises this event; without a listener it would end the process.
+  // A connection that the server cuts raises this event, idle or in the middle of a transaction; without a listener it
+  // would end the process. The query under way, or the next one, fails by itself.
   pool.on('error', () => undefined)
+  pool.on('connect', (client) => client.on('error', () => undefined))
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
 }
