@@ -6,7 +6,7 @@ import { AppError } from '../lib/errors.ts'
 import { breakSession, closeSession, createSession, startSession } from '../lib/local/simulator/simulator.ts'
 import { reconcile, tick } from '../lib/reconcile.ts'
 import { listSessions } from '../lib/store/history.ts'
-import type { ReceivedEvent } from './support/receiver.ts'
+import { eventually, type ReceivedEvent } from './support/receiver.ts'
 import { loopbackPoster, openWorld, type SimulatedAccount, type World } from './support/world.ts'
 
 let world: World
@@ -300,11 +300,28 @@ describe('ticks at the same time', () => {
     // It lists first, and is held up until another has listed and committed.
     api.simulator.faults.push({ kind: 'slow', path: 'list', delayMs: 300 })
     const late = tick(world.db, api.account)
-    while (api.simulator.faults.length > 0) await new Promise((resolve) => setTimeout(resolve, 5))
+    await eventually('it has asked for the list', () => api.simulator.faults.length === 0)
     const prompt = await tick(world.db, api.account)
 
     expect(prompt).toMatchObject({ outcome: 'committed', events: 1 })
     expect(await late).toMatchObject({ outcome: 'skipped', reason: 'stale' })
+    expect(await told()).toEqual(['created', 'ready', 'closed reported'])
+  })
+
+  test('that are overtaken while they ask why a session is missing compare with what the other left', async () => {
+    const id = create()
+    await tickAfter(11)
+    closeSession(api.simulator, id)
+    const idle = () => api.simulator.faults.length === 0
+    api.simulator.faults.push({ kind: 'slow', path: 'list', delayMs: 200 })
+    const first = tick(world.db, api.account)
+    await eventually('the first has asked for the list', idle)
+    api.simulator.faults.push({ kind: 'slow', path: 'stat', delayMs: 600 })
+    const second = tick(world.db, api.account)
+    await eventually('the second has asked for the session', idle)
+
+    expect(await first).toMatchObject({ outcome: 'committed', events: 1 })
+    expect(await second).toMatchObject({ outcome: 'committed', events: 0 })
     expect(await told()).toEqual(['created', 'ready', 'closed reported'])
   })
 

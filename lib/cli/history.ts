@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander'
 import { listDeliveries } from '../store/endpoint.ts'
 import { listEvents, listSessions } from '../store/history.ts'
 import { argument } from './arguments.ts'
-import { print, table, withDatabase } from './shell.ts'
+import { environment, print, table, withDatabase } from './shell.ts'
 
 interface Options {
   json?: boolean
@@ -32,7 +32,7 @@ export function addHistory(program: Command): void {
   program
     .command('events')
     .description('events of an account by cursor, as they were sent')
-    .option('--account <name>', 'whose', argument.account, 'default')
+    .option('--account <name>', 'whose', argument.account, environment().ROLLCALL_ACCOUNT || 'default')
     .option('--after <position>', 'only those after this position', argument.wholeNumber, 0)
     .option('--limit <n>', 'at most so many', argument.wholeNumber, 100)
     .option('--json', 'print one JSON value')
