@@ -29,8 +29,24 @@ const PRIVATE_IPV4 = [
 /** Global unicast is 2000::/3; inside it, Teredo and other special blocks, documentation, and 6to4. */
 const GLOBAL_IPV6 = '2000::/3'
 const SPECIAL_IPV6 = ['2001::/23', '2001:db8::/32', '2002::/16', '2620:4f:8000::/48', '3fff::/20']
-/** No allow-list opens these: link-local is where clouds keep their metadata services. */
-const NEVER = ['169.254.0.0/16', '100.100.100.200/32', '168.63.129.16/32', 'fe80::/10', 'fd00:ec2::254/128']
+/** No allow-list opens these: the metadata services of clouds, which are link-local in most, also by NAT64 and 6to4. */
+const NEVER = [
+  '169.254.0.0/16',
+  '64:ff9b::a9fe:0/112',
+  '2002:a9fe::/32',
+  '100.100.100.200/32',
+  '64:ff9b::6464:64c8/128',
+  '2002:6464:64c8::/48',
+  '168.63.129.16/32',
+  '64:ff9b::a83f:8110/128',
+  '2002:a83f:8110::/48',
+  '192.0.0.192/32',
+  '64:ff9b::c000:c0/128',
+  '2002:c000:c0::/48',
+  'fe80::/10',
+  'fd00:ec2::254/128',
+  'fd20:ce::254/128',
+]
 
 /** The ranges an operator opened although they are private. */
 export interface AddressGuard {
@@ -45,9 +61,9 @@ export function addressGuard(allowedCidrs: readonly string[]): AddressGuard {
 function blockList(cidrs: readonly string[]): BlockList {
   const list = new BlockList()
   for (const cidr of cidrs) {
-    const [address = '', prefix = ''] = cidr.split('/')
+    const [, address = '', prefix = ''] = /^([^/%]+)\/(\d{1,3})$/.exec(cidr) ?? []
     const family = isIP(address)
-    if (!family || !/^\d{1,3}$/.test(prefix) || Number(prefix) > (family === 4 ? 32 : 128)) {
+    if (!family || Number(prefix) > (family === 4 ? 32 : 128)) {
       throw new Error(`${cidr} is not an address range such as 10.0.0.0/8 or fd00::/8`)
     }
     list.addSubnet(address, Number(prefix), family === 4 ? 'ipv4' : 'ipv6')

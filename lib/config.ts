@@ -15,12 +15,15 @@ const databaseUrl = v.pipe(
   v.check((text) => /^postgres(ql)?:\/\//.test(text) && parseUrl(text) !== undefined, 'is not a postgresql:// URL'),
 )
 const httpUrl = v.pipe(
-  v.string(),
+  v.string('is not an http:// or https:// URL'),
   v.check((text) => /^https?:/.test(parseUrl(text)?.protocol ?? ''), 'is not an http:// or https:// URL'),
 )
-const secret = v.pipe(v.string('is not set'), v.regex(/^\S+$/, 'is empty or has a space in it'))
+const secret = v.pipe(
+  v.string(({ input }) => (input === undefined ? 'is not set' : 'is no text')),
+  v.regex(/^\S+$/, 'is empty or has a space in it'),
+)
 const accountName = v.pipe(
-  v.string(),
+  v.string('is no text'),
   v.regex(ACCOUNT_NAME, 'is not a name of up to 64 letters, digits, dots, dashes and underscores'),
 )
 
@@ -37,12 +40,14 @@ const accountList = v.pipe(
   v.array(
     v.object(
       {
-        name: v.pipe(v.string('needs a name'), accountName),
-        appkey: v.pipe(v.string('needs an appkey'), secret),
-        accessToken: v.pipe(v.string('needs an accessToken'), secret),
+        name: accountName,
+        appkey: secret,
+        accessToken: secret,
         baseUrl: v.optional(httpUrl),
       },
-      'is not an object with name, appkey and accessToken',
+      // A missing key is a fault of the object, whose message must then name it.
+      ({ expected }) =>
+        expected?.startsWith('"') ? 'is missing' : 'is not an object with name, appkey and accessToken',
     ),
     'is not a list',
   ),
@@ -52,6 +57,8 @@ const accountList = v.pipe(
 
 export interface Config {
   databaseUrl: string
+  /** What to call the one account. */
+  accountName: string
   accounts: Account[]
   addressGuard: AddressGuard
   webhookFunction: string | undefined
@@ -67,6 +74,7 @@ const DEFAULT_BASE_URL = 'https://gw.tvs.qq.com'
 
 const readers: { [Part in keyof Config]: (read: Read, env: Environment) => Config[Part] | undefined } = {
   databaseUrl: (read) => read('DATABASE_URL', databaseUrl),
+  accountName: (read) => read('ROLLCALL_ACCOUNT', v.optional(accountName, 'default')),
   accounts: (read, env) => {
     const baseUrl = read('IVH_BASE_URL', v.optional(httpUrl, DEFAULT_BASE_URL)) ?? DEFAULT_BASE_URL
     if (env.IVH_ACCOUNTS !== undefined) {
@@ -75,7 +83,7 @@ const readers: { [Part in keyof Config]: (read: Read, env: Environment) => Confi
         api: { ...api, baseUrl: api.baseUrl ?? baseUrl },
       }))
     }
-    const name = read('ROLLCALL_ACCOUNT', v.optional(accountName, 'default'))
+    const name = readers.accountName(read, env)
     const appkey = read('IVH_APPKEY', secret)
     const accessToken = read('IVH_ACCESS_TOKEN', secret)
     return name && appkey && accessToken ? [{ name, api: { baseUrl, appkey, accessToken } }] : undefined
@@ -109,12 +117,17 @@ const readers: { [Part in keyof Config]: (read: Read, env: Environment) => Confi
   },
 }
 
+/** An environment without its empty settings, which count as unset. */
+export function withoutBlanks(environment: Environment): Environment {
+  return Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()))
+}
+
 /**
  * The wanted parts of the configuration, from an environment in which an empty setting counts as unset. Throws one
  * `config_invalid` that names every bad setting and says what it should be, never its value.
  */
 export function readConfig<Part extends keyof Config>(environment: Environment, wanted: Part[]): Pick<Config, Part> {
-  const env = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()))
+  const env = withoutBlanks(environment)
   const faults: string[] = []
   const read: Read = (name, schema) => {
     const parsed = v.safeParse(schema, env[name])

@@ -1,3 +1,5 @@
+import { inert } from './inert.ts'
+
 /** Every kind of fault Rollcall raises itself. Logs and exit messages carry the code; the README explains each. */
 export type ErrorCode =
   | 'config_invalid' // a setting is missing or malformed: nothing was touched
@@ -35,5 +37,5 @@ export function describe(error: unknown): string {
 }
 
 function oneLine(text: string): string {
-  return text.replaceAll(/\s*[\r\n]+\s*/g, ' ').slice(0, 500)
+  return inert(text.replaceAll(/\s*[\r\n]+\s*/g, ' ')).slice(0, 500)
 }

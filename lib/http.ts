@@ -67,7 +67,10 @@ export function send(agents: Agents, url: URL, request: Request): Promise<Answer
       },
     })
     const timer = setTimeout(() => {
-      outgoing.destroy(new RequestFault('timeout', `no complete answer within ${request.deadlineMs} ms (${stage})`))
+      const fault = new RequestFault('timeout', `no complete answer within ${request.deadlineMs} ms (${stage})`)
+      outgoing.destroy(fault)
+      // A request that is destroyed already would not say so again.
+      fail(fault)
     }, request.deadlineMs)
     outgoing.once('socket', (socket) => {
       // A kept-alive socket is past these, and would collect the listeners of every request.
@@ -76,6 +79,11 @@ export function send(agents: Agents, url: URL, request: Request): Promise<Answer
       else socket.once('connect', () => (stage = 'answer'))
     })
     outgoing.on('error', fail)
+    // Without a listener Node ends such a request without a word.
+    outgoing.once('upgrade', (_, socket) => {
+      socket.destroy()
+      fail(new RequestFault('answer', 'answer: it switched protocols'))
+    })
     outgoing.once('response', (incoming) => {
       const chunks: Buffer[] = []
       let size = 0

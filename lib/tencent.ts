@@ -12,15 +12,17 @@ export interface Cloud {
 }
 
 /**
- * Invokes an SCF function asynchronously: done when SCF has taken the invocation. Throws `invoke_failed`. SCF runs it at
- * least once.
+ * Invokes an SCF function asynchronously: done when SCF has taken the invocation, which it runs at least once. Throws
+ * `invoke_failed`, and `config_invalid` without a credential.
  */
 export async function invokeFunction(cloud: Cloud, name: string): Promise<void> {
   const client = openClient(cloud, 'scf', '2018-04-16')
   try {
     await client.request('Invoke', { FunctionName: name, InvocationType: 'Event', ClientContext: '{}' })
   } catch (error) {
-    const message = `function ${name} was not invoked: ${describe(error)}; its timer will deliver`
+    const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined
+    const reason = typeof code === 'string' ? `${code}: ${describe(error)}` : describe(error)
+    const message = `function ${name} was not invoked: ${reason}; its timer will deliver`
     throw new AppError('invoke_failed', message, { cause: error })
   }
 }

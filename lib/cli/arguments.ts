@@ -22,7 +22,9 @@ export const argument = {
 
   time: (text: string): Date => {
     const time = new Date(text)
-    if (Number.isNaN(time.getTime())) throw new InvalidArgumentError('Expected a time such as 2026-11-22T10:00:00Z.')
+    // A bare number would be taken for a year or a month.
+    if (!/^\d{4}-\d\d/.test(text) || Number.isNaN(time.getTime()))
+      throw new InvalidArgumentError('Expected a time such as 2026-11-22T10:00:00Z.')
     return time
   },
 

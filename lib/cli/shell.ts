@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Kysely } from 'kysely'
-import { type Config, type Environment, readConfig } from '../config.ts'
+import { type Config, type Environment, readConfig, withoutBlanks } from '../config.ts'
+import { inert } from '../inert.ts'
 import { type Database, openDatabase } from '../store/database.ts'
 
 /** Where `rollcall start` says how to reach what it runs, and keeps its data. */
@@ -11,13 +12,14 @@ export const RUNNING_FILE = join(LOCAL_FOLDER, 'running.json')
 
 /** The process's environment; without a DATABASE_URL in it, that of a `rollcall start` running in this folder. */
 export function environment(): Environment {
-  if (process.env.DATABASE_URL) return process.env
+  const own = withoutBlanks(process.env)
+  if (own.DATABASE_URL) return own
   try {
     const running = JSON.parse(readFileSync(RUNNING_FILE, 'utf8')) as { pid: number; environment: Environment }
     process.kill(running.pid, 0)
-    return { ...running.environment, ...process.env }
+    return { ...running.environment, ...own }
   } catch {
-    return process.env
+    return own
   }
 }
 
@@ -64,6 +66,5 @@ export function table(rows: Record<string, unknown>[], nothing: string): string 
 function cell(value: unknown): string {
   if (value === null || value === undefined) return '–'
   if (value instanceof Date) return value.toISOString()
-  // A name from outside must not move the cursor of whoever reads it.
-  return (typeof value === 'string' ? value : JSON.stringify(value)).replaceAll(/[\p{Cc}\p{Cf}]/gu, '·')
+  return inert(typeof value === 'string' ? value : JSON.stringify(value))
 }

@@ -14,8 +14,10 @@ export function addServers(program: Command): void {
     .option('--every <seconds>', 'how often to tick', argument.seconds, 3)
     .action(async (options: { every: number }) => {
       const say = (line: string) => void process.stdout.write(`${line}\n`)
+      // From the beginning: a Ctrl-C while the database starts must not leave it behind.
+      const stopped = untilStopped()
       const stop = await start({ environment: process.env, folder: LOCAL_FOLDER, tickSeconds: options.every, say })
-      await untilStopped()
+      await stopped
       say('\nstopping …')
       await stop()
     })
@@ -27,6 +29,7 @@ export function addServers(program: Command): void {
     .option('--seed <n>', 'the same seed gives the same lives', argument.wholeNumber)
     .option('--json', 'print one JSON value')
     .action(async (options: { port?: number; seed?: number; json?: boolean }) => {
+      const stopped = untilStopped()
       const simulator = createSimulator({ seed: options.seed ?? Date.now(), settings: lively.settings })
       const server = await serveSimulator(simulator, options.port === undefined ? {} : { port: options.port })
       const stopTraffic = runTraffic(simulator)
@@ -39,7 +42,7 @@ export function addServers(program: Command): void {
           `# what really happens: ${served.truth}`,
         ].join('\n'),
       )
-      await untilStopped()
+      await stopped
       stopTraffic()
       await server.close()
     })

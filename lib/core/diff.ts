@@ -40,7 +40,7 @@ export interface Transition {
 export interface Diff {
   /** Only sessions that changed in any way: ended ones first, each group in the order of ids. */
   transitions: Transition[]
-  /** False when the listing was short or had unreadable items: then nothing counts as absent or gone. */
+  /** False when the listing was short or had unreadable items: then nothing counts as absent, nor, with the latter, as gone. */
   complete: boolean
   /** Complete, and no session is missing: an equal listing next time has nothing to tell. */
   settled: boolean

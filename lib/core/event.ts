@@ -35,8 +35,8 @@ interface State {
 
 /**
  * The events of all transitions, in their order, with positions that follow `position`. `newId` gives an id never given
- * before. Each event shows its session as it was right after its own change, so `previous` is the state one event
- * earlier. Body: CloudEvents 1.0 JSON.
+ * before. Each event shows its session as it was right after its own change, and `previous` as it was right before: in the
+ * API's own order of statuses, the state one event earlier. Body: CloudEvents 1.0 JSON.
  */
 export function eventsOf(
   transitions: Transition[],

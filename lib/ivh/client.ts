@@ -84,10 +84,21 @@ async function callOnce(
   if (answer.truncated) {
     throw new AppError('api_answer_invalid', `${method} at ${url.host} answered more than ${maxBytes} bytes`)
   }
-  if (answer.status !== 200) {
-    throw new AppError('api_unreachable', `${method} at ${url.host} answered HTTP ${answer.status}`)
+  const text = answer.body.toString('utf8')
+  if (answer.status === 200) return parseAnswer(text)
+  // A gateway may give its refusal a status of HTTP; the code in it says more.
+  const refusal = refusalIn(text)
+  if (refusal) return refusal
+  throw new AppError('api_unreachable', `${method} at ${url.host} answered HTTP ${answer.status}`)
+}
+
+function refusalIn(text: string): ParsedAnswer | undefined {
+  try {
+    const parsed = parseAnswer(text)
+    return parsed.code === 0 ? undefined : parsed
+  } catch {
+    return undefined
   }
-  return parseAnswer(answer.body.toString('utf8'))
 }
 
 function refused(method: string, code: number, message: string): AppError {

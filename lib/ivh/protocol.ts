@@ -29,8 +29,8 @@ function storable(value: string): string {
   return value.replaceAll(/\0|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g, '\uFFFD')
 }
 
-/** An id that would have to be changed to be stored is not that session's id. */
-const sessionId = v.pipe(v.string(), v.minLength(1), v.maxLength(128), v.check(isStorable))
+/** An id that would have to be changed to be stored, or to be an event's subject, is not that session's id. */
+const sessionId = v.pipe(v.string(), v.minLength(1), v.maxLength(128), v.check(isStorable), v.regex(/^\P{Cc}+$/u))
 
 const flag = v.fallback(
   v.pipe(
@@ -97,8 +97,11 @@ function parseJson(body: string): unknown {
   }
 }
 
-/** Whole strings are matched first, so that a comma inside one is never taken for a trailing one. */
-const STRING_OR_TRAILING_COMMA = /("[^"\\]*(?:\\.[^"\\]*)*")|,(?=\s*[}\]])/g
+/**
+ * Whole strings are matched first, so that a comma inside one is never taken for a trailing one; also a string that is cut
+ * off, or the search would begin again at each of its quotes.
+ */
+const STRING_OR_TRAILING_COMMA = /("[^"\\]*(?:\\[^][^"\\]*)*(?:"|\\?$))|,(?=\s*[}\]])/g
 
 /** The listing in a successful answer of `listsessionofuin`; null or missing `Sessions` is an empty one. */
 export function readListing(answer: unknown): Listing {
@@ -119,7 +122,7 @@ function unknownIn(sessions: ListedSession[]): string[] {
     for (const field in look.extra) if (!NEWER_FIELDS.includes(field)) unknown.add(`field ${field.slice(0, 40)}`)
     if (unknown.size >= MAX_UNKNOWN) break
   }
-  return [...unknown]
+  return [...unknown].slice(0, MAX_UNKNOWN)
 }
 
 function readItem(raw: unknown): ListedSession | null {
@@ -139,13 +142,15 @@ function readItem(raw: unknown): ListedSession | null {
   }
 }
 
-/** Further fields are kept as they came, unless they are too many, too deep, or not storable. */
+/** Further fields are kept as they came, unless they are too many, too deep, or have names that cannot be stored. */
 function readExtra(rest: Record<string, unknown>): Record<string, unknown> | null {
   if (Object.keys(rest).length === 0 || isDeeperThan(MAX_EXTRA_DEPTH, rest)) return null
-  const json = JSON.stringify(rest, (_, value: unknown) => (typeof value === 'string' ? storable(value) : value))
-  // The replacer does not see keys: one that Postgres could not store would spoil the tick.
-  const unstorable = json.length > MAX_EXTRA_LENGTH || /\\u(0000|d[89a-f])/i.test(json)
-  return unstorable ? null : (JSON.parse(json) as Record<string, unknown>)
+  let named = true
+  const json = JSON.stringify(rest, (key, value: unknown) => {
+    named &&= isStorable(key)
+    return typeof value === 'string' ? storable(value) : value
+  })
+  return named && json.length <= MAX_EXTRA_LENGTH ? (JSON.parse(json) as Record<string, unknown>) : null
 }
 
 function isDeeperThan(depth: number, value: unknown): boolean {

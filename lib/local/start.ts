@@ -4,10 +4,10 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Kysely } from 'kysely'
 import pc from 'picocolors'
-import { addressGuard } from '../address.ts'
-import { type Environment, readConfig } from '../config.ts'
+import { type Config, type Environment, readConfig, withoutBlanks } from '../config.ts'
 import { drain } from '../deliver.ts'
 import { describe } from '../errors.ts'
+import { inert } from '../inert.ts'
 import { migrateToLatest } from '../migrate.ts'
 import { openPoster, type Poster } from '../post.ts'
 import { type Account, reconcile, type TickResult } from '../reconcile.ts'
@@ -36,22 +36,20 @@ const LOOPBACK = ['127.0.0.0/8', '::1/128']
 
 /** Starts everything and gives what stops it again, in reverse order. Throws what could not be started. */
 export async function start({ environment, folder, tickSeconds, say }: StartOptions): Promise<() => Promise<void>> {
-  const undo: (() => Promise<void> | void)[] = []
+  const { config, allow } = readSettings(withoutBlanks(environment))
+  const undo: Undo = []
   const stop = async () => {
     for (const step of undo.splice(0).reverse()) await step()
   }
   try {
-    const database = await openOwnOrGiven(environment, folder, undo)
+    const database = await openOwnOrGiven(config.databaseUrl, folder, undo)
     const { db } = database
     await migrateToLatest(db)
-    const api = await apiOrSimulator(environment, undo)
-    const { addressGuard: guard } = environment.WEBHOOK_ALLOW
-      ? readConfig(environment, ['addressGuard'])
-      : { addressGuard: addressGuard(LOOPBACK) }
-    const poster = openPoster(guard)
+    const api = await apiOrSimulator(config, undo)
+    const poster = openPoster(config.addressGuard)
     const subscriber = await subscribe(db, say, undo)
 
-    const running = { DATABASE_URL: database.url, WEBHOOK_ALLOW: LOOPBACK.join(','), ...api.environment }
+    const running = { DATABASE_URL: database.url, WEBHOOK_ALLOW: allow, ...api.environment }
     writeRunningFile(folder, running, undo)
     say(`database    ${database.where}`)
     say(`API         ${api.where}`)
@@ -74,40 +72,46 @@ export async function start({ environment, folder, tickSeconds, say }: StartOpti
 
 type Undo = (() => Promise<void> | void)[]
 
-async function openOwnOrGiven(environment: Environment, folder: string, undo: Undo) {
-  const given = environment.DATABASE_URL
-  const postgres = given ? undefined : await startPostgres({ dataDir: join(folder, 'postgres') })
+/** All settings at once, before anything is touched. Endpoints may be on loopback, where the sample subscriber is. */
+function readSettings(environment: Environment) {
+  const { DATABASE_URL, IVH_APPKEY, IVH_ACCESS_TOKEN, IVH_ACCOUNTS } = environment
+  const allow = [environment.WEBHOOK_ALLOW, ...LOOPBACK].filter(Boolean).join(',')
+  const isReal = IVH_APPKEY ?? IVH_ACCESS_TOKEN ?? IVH_ACCOUNTS
+  const config: Partial<Config> & Pick<Config, 'addressGuard'> = readConfig({ ...environment, WEBHOOK_ALLOW: allow }, [
+    'addressGuard',
+    'logLevel',
+    ...(DATABASE_URL ? (['databaseUrl'] as const) : []),
+    isReal ? 'accounts' : 'accountName',
+  ])
+  return { config, allow }
+}
+
+async function openOwnOrGiven(given: string | undefined, folder: string, undo: Undo) {
+  const postgres = given === undefined ? await startPostgres({ dataDir: join(folder, 'postgres') }) : undefined
   if (postgres) undo.push(() => postgres.stop())
-  const { databaseUrl } = readConfig({ DATABASE_URL: postgres?.url ?? given }, ['databaseUrl'])
-  const db = openDatabase(databaseUrl)
+  const url = postgres?.url ?? given ?? ''
+  const db = openDatabase(url)
   undo.push(() => db.destroy())
-  return {
-    db,
-    url: databaseUrl,
-    where: postgres ? `a Postgres of its own, data in ${folder}/` : 'the one of DATABASE_URL',
-  }
+  return { db, url, where: postgres ? `a Postgres of its own, data in ${folder}/` : 'the one of DATABASE_URL' }
 }
 
 async function apiOrSimulator(
-  environment: Environment,
+  { accounts, accountName: name = 'default' }: Partial<Config>,
   undo: Undo,
 ): Promise<{ accounts: Account[]; where: string; environment: Environment }> {
-  if (environment.IVH_APPKEY || environment.IVH_ACCESS_TOKEN || environment.IVH_ACCOUNTS) {
-    const { accounts } = readConfig(environment, ['accounts'])
+  if (accounts) {
     return { accounts, where: accounts.map(({ api }) => new URL(api.baseUrl).host).join(', '), environment: {} }
   }
   // A new seed each time, or the sessions of this run would have the ids of the last.
   const simulator = createSimulator({ seed: Date.now(), settings: lively.settings })
   const server = await serveSimulator(simulator)
   undo.push(() => server.close(), runTraffic(simulator))
-  const simulated = {
-    ROLLCALL_ACCOUNT: environment.ROLLCALL_ACCOUNT,
-    IVH_BASE_URL: server.url,
-    IVH_APPKEY: simulator.appkey,
-    IVH_ACCESS_TOKEN: simulator.accessToken,
+  const { appkey, accessToken } = simulator
+  return {
+    accounts: [{ name, api: { baseUrl: server.url, appkey, accessToken } }],
+    where: `simulated at ${server.url}, its truth at ${server.truthUrl}`,
+    environment: { IVH_BASE_URL: server.url, IVH_APPKEY: appkey, IVH_ACCESS_TOKEN: accessToken },
   }
-  const { accounts } = readConfig(simulated, ['accounts'])
-  return { accounts, where: `simulated at ${server.url}, its truth at ${server.truthUrl}`, environment: simulated }
 }
 
 /** The sample endpoint is kept between runs, so what was pending reaches the subscriber at its new port. */
@@ -163,7 +167,8 @@ function describeEvent({ type, subject, data }: ReceivedEvent): string {
   const colour = { 'session.started': pc.green, 'session.failed': pc.red, 'session.closed': pc.cyan }[type] ?? pc.dim
   const { reason, error, session } = data
   const why = [reason, error && `${error.code} ${error.message}`].filter(Boolean).join(', ')
-  return `${clock()}    ${pc.green('✓')} ${colour(type.padEnd(15))}  ${subject}  ${session.userId ?? ''}${why && `  (${why})`}`
+  const text = inert(`${subject}  ${session.userId ?? ''}${why && `  (${why})`}`)
+  return `${clock()}    ${pc.green('✓')} ${colour(type.padEnd(15))}  ${text}`
 }
 
 const clock = () => new Date().toLocaleTimeString('en-GB')
