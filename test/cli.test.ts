@@ -444,7 +444,7 @@ describe('a wrong command line is exit code 2, and says what is expected', () =>
 describe('output for people', () => {
   it('shows hostile names as dots: no table and no error moves the cursor of whoever reads it', async () => {
     const hostile = await world.simulate('hostile', { preparingSeconds: [0, 0] })
-    createSession(hostile.simulator, { userId: HOSTILE, projectId: 'p', sessionId: `m-${HOSTILE}` })
+    createSession(hostile.simulator, { userId: HOSTILE, projectId: 'p', sessionId: 'm-hostile' })
     const { baseUrl, appkey, accessToken } = hostile.account.api
     const one = { IVH_BASE_URL: baseUrl, IVH_APPKEY: appkey, IVH_ACCESS_TOKEN: accessToken }
     const options = { env: { ...env, ...one, ROLLCALL_ACCOUNT: 'hostile' } }

@@ -91,7 +91,7 @@ describe('a server', () => {
       messages: 'C',
       fsync: 'off',
     })
-    expect(postgres.url).toMatch(/^postgresql:\/\/postgres:[\w-]{32}@127\.0\.0\.1:\d+\/rollcall$/)
+    expect(postgres.url).toMatch(/^postgresql:\/\/postgres:[\w-]{32}@127\.0\.0\.1:\d+\/rollcall\?sslmode=disable$/)
     expect(statSync(join(postgres.home, 'password')).mode & 0o777).toBe(0o600)
     await expect(ask(postgres.url.replace(/:[\w-]{32}@/, ':guess@'), 'select 1')).rejects.toMatchObject({
       code: '28P01',
