@@ -109,7 +109,7 @@ async function listAndCommit(
     // Another tick may have committed since this one began; what it left is what this listing is compared with.
     const moved = locked.listedAt?.getTime() !== state.listedAt?.getTime()
     const known = moved ? await readKnown(tx, accountId, listing) : knownBefore
-    const window = { after: locked.listedAt, before: locked.now }
+    const window = { after: locked.listedAt, completeAfter: locked.completeAt, before: locked.now }
     const { transitions, complete, settled } = diff(known, listing, evidence, window)
     const events = eventsOf(transitions, account.name, locked.position, newEventId)
 
@@ -119,7 +119,8 @@ async function listAndCommit(
     const changes = countChanges(transitions)
     await saveSnapshot(tx, { accountId, listedAt, complete, sessionCount, changes, durationMs: durationMs() })
     const position = locked.position + events.length
-    await advanceAccount(tx, accountId, { listedAt, digest: settled ? fingerprint : null, position })
+    const completeAt = complete ? listedAt : locked.completeAt
+    await advanceAccount(tx, accountId, { listedAt, completeAt, digest: settled ? fingerprint : null, position })
     return { ...listed, outcome: 'committed', complete, events: events.length, deliveries }
   })
 }

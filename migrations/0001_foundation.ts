@@ -11,10 +11,12 @@ const STATEMENTS = [
     id integer generated always as identity constraint account_pkey primary key,
     name text not null constraint account_name_key unique,
     listed_at timestamptz,
+    complete_at timestamptz,
     digest text,
     position bigint not null default 0,
     constraint account_name_form check (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'),
-    constraint account_position_positive check (position >= 0)
+    constraint account_position_positive check (position >= 0),
+    constraint account_complete_was_listed check (complete_at <= listed_at)
   )`,
 
   `create table snapshot (

@@ -183,6 +183,20 @@ describe('a listing that lies', () => {
   )
 })
 
+test('a session that may have been among unreadable items is told as new since the last complete listing', async () => {
+  await tickAfter(0)
+  const complete = await world.db.selectFrom('account').select('listed_at').executeTakeFirstOrThrow()
+  api.simulator.settings.extraItems = [null]
+  await tickAfter(1)
+  api.simulator.settings.extraItems = []
+  create()
+  await tickAfter(1)
+
+  const { body } = await world.db.selectFrom('event').select('body').executeTakeFirstOrThrow()
+  const { observed } = (JSON.parse(body) as ReceivedEvent).data
+  expect(observed.after).toBe(complete.listed_at?.toISOString())
+})
+
 describe('what is written', () => {
   test('of an unchanged listing is one snapshot row and the account row', async () => {
     create()

@@ -37,6 +37,12 @@ export interface Transition {
   changes: ChangeType[]
 }
 
+/** Between the last committed listing (null on the first tick) and the moment all answers were in. */
+export interface TickWindow extends Window {
+  /** The last complete listing, if that is an older one: only then was a session that is new now surely not there. */
+  completeAfter?: Date | null
+}
+
 export interface Diff {
   /** Only sessions that changed in any way: ended ones first, each group in the order of ids. */
   transitions: Transition[]
@@ -61,16 +67,21 @@ export function toAsk(known: Known, listing: Listing): string[] {
 }
 
 /**
- * What became of each session. `window` is the tick's: after the last committed listing (null on the first tick), before
- * the moment all answers were in. Equal input in any order gives the equal answer; a listing equal to what is known
- * gives no transitions.
+ * What became of each session. Equal input in any order gives the equal answer; a listing equal to what is known gives no
+ * transitions.
  */
-export function diff(known: Known, listing: Listing, evidence: ReadonlyMap<string, Evidence>, window: Window): Diff {
+export function diff(
+  known: Known,
+  listing: Listing,
+  evidence: ReadonlyMap<string, Evidence>,
+  window: TickWindow,
+): Diff {
   const listed = new Map(listing.sessions.map((session) => [session.id, session.look]))
   const open = new Map(known.open.map((session) => [session.id, session]))
   const short = known.open.some(({ id }) => !listed.has(id) && isAlive(evidence.get(id)))
   const complete = !short && listing.unreadable === 0
 
+  const { before, after, completeAfter = after } = window
   const transitions: Transition[] = []
   const add = (transition: Transition | null) => {
     if (transition) transitions.push(transition)
@@ -81,7 +92,7 @@ export function diff(known: Known, listing: Listing, evidence: ReadonlyMap<strin
     // An ended id returns only as surely alive: an unknown status may be one more word for its end.
     else if (!known.ended.has(id) || ALIVE.includes(look.status)) {
       const incarnation = (known.ended.get(id) ?? 0) + 1
-      add(appeared(id, incarnation, look, evidence.get(id), window))
+      add(appeared(id, incarnation, look, evidence.get(id), { after: completeAfter, before }))
     }
   }
   for (const session of known.open) {

@@ -24,7 +24,7 @@ export async function readAccount(db: Kysely<Database>, name: string): Promise<A
   if (found) return found
   await db
     .insertInto('account')
-    .values({ name, listed_at: null, digest: null })
+    .values({ name, listed_at: null, complete_at: null, digest: null })
     .onConflict((conflict) => conflict.column('name').doNothing())
     .execute()
   return (await read()) ?? readAccount(db, name)
@@ -33,6 +33,7 @@ export async function readAccount(db: Kysely<Database>, name: string): Promise<A
 /** The account under its lock; `now` is the database's clock, after every answer of the API is in. */
 export interface LockedAccount {
   listedAt: Date | null
+  completeAt: Date | null
   position: number
   now: Date
 }
@@ -41,7 +42,7 @@ export interface LockedAccount {
 export function lockAccount(tx: Transaction<Database>, accountId: number): Promise<LockedAccount | undefined> {
   return tx
     .selectFrom('account')
-    .select(['listed_at as listedAt', 'position', clock.as('now')])
+    .select(['listed_at as listedAt', 'complete_at as completeAt', 'position', clock.as('now')])
     .where('id', '=', accountId)
     .forUpdate()
     .skipLocked()
@@ -52,11 +53,11 @@ export function lockAccount(tx: Transaction<Database>, accountId: number): Promi
 export async function advanceAccount(
   tx: Transaction<Database>,
   accountId: number,
-  to: { listedAt: Date; digest: string | null; position: number },
+  to: { listedAt: Date; completeAt: Date | null; digest: string | null; position: number },
 ): Promise<void> {
   await tx
     .updateTable('account')
-    .set({ listed_at: to.listedAt, digest: to.digest, position: to.position })
+    .set({ listed_at: to.listedAt, complete_at: to.completeAt, digest: to.digest, position: to.position })
     .where('id', '=', accountId)
     .execute()
 }

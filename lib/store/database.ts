@@ -19,6 +19,8 @@ interface AccountTable {
   name: string
   /** Of the last committed snapshot: a tick whose listing is not newer is stale. */
   listed_at: Date | null
+  /** Of the last one that was complete: what is new since was surely not there then. */
+  complete_at: Date | null
   /** Of the last listing, when nothing about it is open: an equal one has nothing to tell. */
   digest: string | null
   /** Of the account's last event. */
