@@ -1,5 +1,5 @@
 import { type ColumnType, type Generated, type GeneratedAlways, Kysely, PostgresDialect } from 'kysely'
-import pg from 'pg'
+import { openPool, type PoolOptions } from './pool.ts'
 
 /** The tables of migrations/, as they are read and written. Times are the database's clock, to the millisecond. */
 export interface Database {
@@ -139,28 +139,7 @@ interface AttemptTable {
   status: number | null
 }
 
-const INT8 = 20
-
-/**
- * A pool of connections to Postgres; opens none before the first query. End it with `destroy()`. Works through a pooler
- * in transaction mode: it keeps nothing in a connection between transactions.
- */
-export function openDatabase(url: string, options: { connections?: number } = {}): Kysely<Database> {
-  const pool = new pg.Pool({
-    connectionString: url,
-    max: options.connections ?? 4,
-    connectionTimeoutMillis: 10_000,
-    // A query that hangs because its connection died must end before the function's time does.
-    query_timeout: 30_000,
-    idleTimeoutMillis: 30_000,
-    keepAlive: true,
-    application_name: 'rollcall',
-    // Positions and row ids stay far below 2^53, where a number is exact.
-    types: { getTypeParser: (oid, format) => (oid === INT8 ? Number : pg.types.getTypeParser(oid, format)) },
-  })
-  // A connection that the server cuts raises this event, idle or in the middle of a transaction; without a listener it
-  // would end the process. The query under way, or the next one, fails by itself.
-  pool.on('error', () => undefined)
-  pool.on('connect', (client) => client.on('error', () => undefined))
-  return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
+/** The tables of a Postgres URL; connects with the first query. End it with `destroy()`. */
+export function openDatabase(url: string, options: PoolOptions = {}): Kysely<Database> {
+  return new Kysely<Database>({ dialect: new PostgresDialect({ pool: openPool(url, options) }) })
 }

@@ -1,0 +1,55 @@
+import type { PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
+import pg from 'pg'
+
+export interface PoolOptions {
+  connections?: number
+  /** A query that takes longer fails, with its connection: it may have died, and the function's time is limited. */
+  queryTimeoutMs?: number
+}
+
+const INT8 = 20
+
+/**
+ * Connections to Postgres, opened when needed. Works through a pooler in transaction mode: nothing is kept in a connection
+ * between transactions. A connection that failed other than by an error of its statement is not used again.
+ */
+export function openPool(url: string, { connections = 4, queryTimeoutMs = 30_000 }: PoolOptions): PostgresPool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: connections,
+    connectionTimeoutMillis: 10_000,
+    query_timeout: queryTimeoutMs,
+    idleTimeoutMillis: 30_000,
+    keepAlive: true,
+    application_name: 'rollcall',
+    // Positions and row ids stay far below 2^53, where a number is exact.
+    types: { getTypeParser: (oid, format) => (oid === INT8 ? Number : pg.types.getTypeParser(oid, format)) },
+  })
+  // A connection that the server cuts raises this event, idle or in the middle of a transaction; without a listener it
+  // would end the process. The query under way, or the next one, fails by itself.
+  pool.on('error', () => undefined)
+  pool.on('connect', (client) => client.on('error', () => undefined))
+  return { connect: async () => guarded(await pool.connect()), end: () => pool.end() }
+}
+
+/**
+ * A client that is thrown away once its state is unknown: after a timeout its statement may still run, and its transaction
+ * still be open for whoever gets the connection next.
+ */
+function guarded(client: pg.PoolClient): PostgresPoolClient {
+  let broken = false
+  const query = async (text: string, values: readonly unknown[]) => {
+    // Closing the connection rolls back; asking it to would wait for the statement that hangs.
+    if (broken && text === 'rollback') return { command: 'SELECT', rowCount: 0, rows: [] }
+    try {
+      return await client.query(text, [...values])
+    } catch (error) {
+      broken ||= !(error instanceof pg.DatabaseError && error.severity === 'ERROR')
+      throw error
+    }
+  }
+  return {
+    query: query as unknown as <Row>(text: string, values: readonly unknown[]) => Promise<PostgresQueryResult<Row>>,
+    release: () => client.release(broken),
+  } as PostgresPoolClient
+}
