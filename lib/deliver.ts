@@ -23,6 +23,8 @@ export interface DrainOptions {
   /** For one POST; the lease must outlast it. */
   postDeadlineMs?: number
   leaseMs?: number
+  /** Chance for the jitter of retries, in [0, 1). */
+  random?: () => number
 }
 
 /** Time kept for the last settle. */
@@ -44,6 +46,7 @@ export async function drain(db: Kysely<Database>, poster: Poster, options: Drain
 
 async function claimAndPost(db: Kysely<Database>, poster: Poster, options: DrainOptions): Promise<DrainResult> {
   const { timeMs, concurrency = 100, perEndpoint = 10, postDeadlineMs = 15_000, leaseMs = LEASE_MS } = options
+  const { random = Math.random } = options
   const end = performance.now() + timeMs - RESERVE_MS
   const result: DrainResult = { claimed: 0, delivered: 0, retried: 0, dead: 0 }
   const inFlight = new Map<string, number>()
@@ -56,7 +59,7 @@ async function claimAndPost(db: Kysely<Database>, poster: Poster, options: Drain
     underWay += 1
     inFlight.set(endpointId, (inFlight.get(endpointId) ?? 0) + 1)
     const deadlineMs = Math.min(postDeadlineMs, end - performance.now())
-    const settlement = await attempt(poster, claimed, deadlineMs, leaseEnd)
+    const settlement = await attempt(poster, claimed, deadlineMs, leaseEnd, random)
     underWay -= 1
     inFlight.set(endpointId, (inFlight.get(endpointId) ?? 0) - 1)
     if (settlement) finished.push(settlement)
@@ -89,6 +92,7 @@ async function attempt(
   claimed: Claim,
   deadlineMs: number,
   leaseEnd: number,
+  random: () => number,
 ): Promise<Settlement | undefined> {
   const startedAt = performance.now()
   if (startedAt + deadlineMs >= leaseEnd) return undefined
@@ -105,6 +109,6 @@ async function attempt(
     sentAt,
     durationMs,
     outcome,
-    verdict: verdict(outcome, claimed.attempt, claimed.expired, Math.random()),
+    verdict: verdict(outcome, claimed.attempt, claimed.expired, random()),
   }
 }
