@@ -38,5 +38,10 @@ export function explainDatabaseError(error: unknown): unknown {
 }
 
 function isLostConnection(error: unknown): boolean {
-  return error instanceof Error && /Connection terminated|timeout exceeded when trying to connect/.test(error.message)
+  return (
+    error instanceof Error &&
+    /Connection terminated|connection error and is not queryable|timeout exceeded when trying to connect/.test(
+      error.message,
+    )
+  )
 }
