@@ -1,7 +1,7 @@
 import { readConfig } from '../lib/config.ts'
-import { AppError, describe } from '../lib/errors.ts'
+import { describe } from '../lib/errors.ts'
 import { openLog } from '../lib/log.ts'
-import { reconcile, type TickResult } from '../lib/reconcile.ts'
+import { assertReconciled, reconcile, type TickResult } from '../lib/reconcile.ts'
 import { cloudOf, timeLimitMs } from '../lib/scf.ts'
 import { openDatabase } from '../lib/store/database.ts'
 import { invokeFunction } from '../lib/tencent.ts'
@@ -19,6 +19,9 @@ const open = () => {
   }
 }
 
+/** For the invocation of the webhook function, and the log. */
+const RESERVE_MS = 500
+
 /** Opened by the first invocation, kept while the instance is warm. */
 let services: ReturnType<typeof open> | undefined
 
@@ -29,8 +32,7 @@ let services: ReturnType<typeof open> | undefined
 export async function main_handler(_event: unknown, context: unknown): Promise<{ accounts: TickResult[] }> {
   const { db, accounts, webhookFunction, cloud, log } = (services ??= open())
   const startedAt = performance.now()
-  const phaseMs = Math.min(10_000, timeLimitMs(context) * 0.4)
-  const results = await reconcile(db, accounts, { listDeadlineMs: phaseMs, statDeadlineMs: phaseMs })
+  const results = await reconcile(db, accounts, { timeMs: timeLimitMs(context) - RESERVE_MS })
 
   const deliveries = results.reduce((sum, result) => sum + result.deliveries, 0)
   let invoked: string | null = null
@@ -44,9 +46,6 @@ export async function main_handler(_event: unknown, context: unknown): Promise<{
   const durationMs = Math.round(performance.now() - startedAt)
   const fields = { accounts: results.length, events, deliveries, invoked, failed, odd, durationMs }
   log(failed.length > 0 ? 'error' : odd.length > 0 ? 'warn' : 'info', 'reconciled', fields)
-  if (failed.length === results.length) {
-    const reasons = failed.map(({ account, reason }) => `${account}: ${reason}`).join('; ')
-    throw new AppError('no_account_reconciled', `no account could be reconciled: ${reasons}`)
-  }
+  assertReconciled(results)
   return { accounts: results }
 }

@@ -134,7 +134,7 @@ export function endpointUrl(guard: AddressGuard, text: string): string {
   const literal = literalAddress(url)
   const isLocalName = /(^|\.)localhost\.?$/.test(url.hostname) && !isAllowed(guard, '127.0.0.1')
   if (isLocalName || (literal !== undefined && !isAllowed(guard, literal))) {
-    throw refuse('its address is private; WEBHOOK_ALLOW can open a range, as in WEBHOOK_ALLOW=10.1.0.0/16')
+    throw refuse('its address is private or reserved; WEBHOOK_ALLOW can open a private range, such as 10.1.0.0/16')
   }
   url.hash = ''
   return url.href

@@ -130,6 +130,10 @@ export function readConfig<Part extends keyof Config>(environment: Environment, 
   const env = withoutBlanks(environment)
   const faults: string[] = []
   const read: Read = (name, schema) => {
+    if (env[name]?.startsWith('ssm:')) {
+      faults.push(`${name} names a secret of the Secrets Manager, which this version cannot read yet`)
+      return undefined
+    }
     const parsed = v.safeParse(schema, env[name])
     if (parsed.success) return parsed.output
     for (const issue of parsed.issues) {

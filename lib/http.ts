@@ -39,13 +39,23 @@ export class RequestFault extends Error {
 /** Kept-alive connections. Those of one `Agents` are never used through another, whose lookup may allow less. */
 export type Agents = Record<'http:' | 'https:', http.Agent>
 
+const IDLE_MS = 4_000
+
 /** `lookup` resolves names instead of the system's resolver; it is never called for a literal address. */
 export function openAgents(lookup?: LookupFunction): Agents {
-  const options = { keepAlive: true, maxFreeSockets: 256, scheduling: 'lifo' as const, ...(lookup && { lookup }) }
+  // Shorter than servers keep an idle connection: one they have closed meanwhile would cost a request. The timer also fires
+  // first thing when a frozen instance goes on.
+  const options = {
+    keepAlive: true,
+    timeout: IDLE_MS,
+    maxFreeSockets: 256,
+    scheduling: 'lifo' as const,
+    ...(lookup && { lookup }),
+  }
   return { 'http:': new http.Agent(options), 'https:': new https.Agent(options) }
 }
 
-/** Sends one request and gives its answer, whatever the status. Throws only `RequestFault`. */
+/** Sends one request and gives its answer, whatever the status. Throws `RequestFault`, or TypeError for bad headers. */
 export function send(agents: Agents, url: URL, request: Request): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const secure = url.protocol === 'https:'
@@ -67,7 +77,10 @@ export function send(agents: Agents, url: URL, request: Request): Promise<Answer
       },
     })
     const timer = setTimeout(() => {
-      const fault = new RequestFault('timeout', `no complete answer within ${request.deadlineMs} ms (${stage})`)
+      const fault = new RequestFault(
+        'timeout',
+        `no complete answer within ${Math.round(request.deadlineMs)} ms (${stage})`,
+      )
       outgoing.destroy(fault)
       // A request that is destroyed already would not say so again.
       fail(fault)

@@ -11,6 +11,7 @@ export interface Poster {
 /** Answers longer than this are not read further; their status counts. */
 const MAX_ANSWER_BYTES = 16 * 1024
 
+/** A poster whose connections go only where the guard lets them. */
 export function openPoster(guard: AddressGuard): Poster {
   return { guard, agents: openAgents(guardedLookup(guard)) }
 }

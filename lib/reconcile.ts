@@ -1,12 +1,12 @@
-import { randomUUID } from 'node:crypto'
 import type { Kysely } from 'kysely'
 import pMap from 'p-map'
 import { type ChangeType, diff, type Evidence, toAsk, type Transition } from './core/diff.ts'
 import { eventsOf } from './core/event.ts'
 import { digest } from './core/session.ts'
-import { describe } from './errors.ts'
+import { AppError, describe } from './errors.ts'
+import { newId } from './id.ts'
 import { type Api, listSessions, statSession } from './ivh/client.ts'
-import { type AccountState, advanceAccount, lockAccount, readAccount } from './store/account.ts'
+import { type AccountState, advanceAccount, lockAccount, ensureAccount } from './store/account.ts'
 import type { Database } from './store/database.ts'
 import { appendEvents, fanOut } from './store/event.ts'
 import { explainDatabaseError } from './store/fault.ts'
@@ -27,6 +27,9 @@ export interface TickResult {
   complete: boolean
   events: number
   deliveries: number
+  /** Sessions that statsession was asked for, and how many it explained. */
+  asked: number
+  answered: number
   reason: string | null
   /** What the listing had that no documentation has, and how many of its items could not be read. */
   unknown: string[]
@@ -34,23 +37,37 @@ export interface TickResult {
 }
 
 export interface TickOptions {
+  /** For all accounts together (default 60 s): an account that is not begun by then fails. */
+  timeMs?: number
   /** For one listing, all tries together. */
   listDeadlineMs?: number
   /** For all statsession calls of one tick; who was not asked by then is asked on the next tick. */
   statDeadlineMs?: number
 }
 
-const ACCOUNTS_AT_ONCE = 8
-const STATS_AT_ONCE = 8
+/** Mostly waiting for the API: one that hangs must not keep the others from beginning. */
+const ACCOUNTS_AT_ONCE = 64
+const STATS_AT_ONCE = 16
 const STATS_PER_TICK = 500
+const STAT_DEADLINE_MS = 2_000
+const LEAST_TIME_MS = 500
 
-/** A tick of every account, several at once. Never throws: an account's failure is its own result. */
+/** A tick of every account, several at once, within `timeMs`. Never throws: an account's failure is its own result. */
 export function reconcile(db: Kysely<Database>, accounts: Account[], options: TickOptions = {}): Promise<TickResult[]> {
-  const tickOrFail = (account: Account) =>
-    tick(db, account, options).catch((error: unknown) => ({
-      ...nothing(account),
-      reason: describe(explainDatabaseError(error)),
-    }))
+  const { timeMs = 60_000, listDeadlineMs = 10_000, statDeadlineMs = 10_000 } = options
+  const end = performance.now() + timeMs
+  const tickOrFail = async (account: Account) => {
+    const leftMs = end - performance.now()
+    if (leftMs < LEAST_TIME_MS) return { ...failedResult(account), reason: 'there was no time left for it' }
+    // A fifth is kept for the database.
+    const deadlines = {
+      listDeadlineMs: Math.min(listDeadlineMs, leftMs * 0.4),
+      statDeadlineMs: Math.min(statDeadlineMs, leftMs * 0.4),
+    }
+    return tick(db, account, deadlines).catch((error: unknown) => {
+      return { ...failedResult(account), reason: describe(explainDatabaseError(error)) }
+    })
+  }
   return pMap(accounts, tickOrFail, { concurrency: ACCOUNTS_AT_ONCE })
 }
 
@@ -62,7 +79,7 @@ export function reconcile(db: Kysely<Database>, accounts: Account[], options: Ti
 export async function tick(db: Kysely<Database>, account: Account, options: TickOptions = {}): Promise<TickResult> {
   const startedAt = performance.now()
   const durationMs = () => Math.round(performance.now() - startedAt)
-  const state = await readAccount(db, account.name)
+  const state = await ensureAccount(db, account.name)
   try {
     return await listAndCommit(db, account, state, options, durationMs)
   } catch (error) {
@@ -89,7 +106,7 @@ async function listAndCommit(
   const listing = await listSessions(account.api, listDeadlineMs)
   const sessionCount = listing.sessions.length
   const { unreadable, unknown } = listing
-  const listed = { ...nothing(account), listed: sessionCount, complete: unreadable === 0, unreadable, unknown }
+  const listed = { ...failedResult(account), listed: sessionCount, complete: unreadable === 0, unreadable, unknown }
   const skipped = (reason: 'busy' | 'stale') => ({ ...listed, outcome: 'skipped' as const, reason })
 
   const fingerprint = digest(listing)
@@ -98,20 +115,21 @@ async function listAndCommit(
     if (await saveUnchanged(db, snapshot)) return { ...listed, outcome: 'unchanged' }
   }
 
-  const knownBefore = await readKnown(db, accountId, listing)
-  const evidence = await gather(account.api, toAsk(knownBefore, listing), statDeadlineMs)
+  const known = await readKnown(db, accountId, listing)
+  const ids = toAsk(known, listing)
+  const { evidence, unasked } = await gather(account.api, ids, statDeadlineMs)
+  const asked = { asked: ids.length - unasked.size, answered: evidence.size }
 
   return db.transaction().execute(async (tx) => {
     const locked = await lockAccount(tx, accountId)
     if (!locked) return skipped('busy')
+    // Another tick has committed since this one began: its listing may be the newer one, whichever began first.
+    if (locked.listedAt?.getTime() !== state.listedAt?.getTime()) return skipped('stale')
     if (locked.listedAt && locked.listedAt >= listedAt) return skipped('stale')
 
-    // Another tick may have committed since this one began; what it left is what this listing is compared with.
-    const moved = locked.listedAt?.getTime() !== state.listedAt?.getTime()
-    const known = moved ? await readKnown(tx, accountId, listing) : knownBefore
     const window = { after: locked.listedAt, completeAfter: locked.completeAt, before: locked.now }
-    const { transitions, complete, settled } = diff(known, listing, evidence, window)
-    const events = eventsOf(transitions, account.name, locked.position, newEventId)
+    const { transitions, complete, settled } = diff(known, listing, evidence, window, unasked)
+    const events = eventsOf(transitions, account.name, locked.position, () => newId('evt_'))
 
     const incarnationIds = await saveTransitions(tx, accountId, transitions, listedAt)
     await appendEvents(tx, accountId, events, incarnationIds)
@@ -121,29 +139,44 @@ async function listAndCommit(
     const position = locked.position + events.length
     const completeAt = complete ? listedAt : locked.completeAt
     await advanceAccount(tx, accountId, { listedAt, completeAt, digest: settled ? fingerprint : null, position })
-    return { ...listed, outcome: 'committed', complete, events: events.length, deliveries }
+    return { ...listed, ...asked, outcome: 'committed', complete, events: events.length, deliveries }
   })
 }
 
-function nothing({ name }: Account): TickResult {
-  const counts = { listed: null, complete: false, events: 0, deliveries: 0, unreadable: 0 }
+/** Throws `no_account_reconciled`, with each account's reason, when every one failed. */
+export function assertReconciled(results: TickResult[]): void {
+  if (results.some((result) => result.outcome !== 'failed')) return
+  const accountsBy = new Map<string, string[]>()
+  for (const { account, reason } of results) {
+    accountsBy.set(reason ?? '', [...(accountsBy.get(reason ?? '') ?? []), account])
+  }
+  const reasons = [...accountsBy].map(([reason, names]) => `${namesOf(names)}: ${reason}`).join('; ')
+  throw new AppError('no_account_reconciled', `no account could be reconciled: ${reasons}`)
+}
+
+const namesOf = (names: string[]) =>
+  names.length <= 3 ? names.join(', ') : `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`
+
+function failedResult({ name }: Account): TickResult {
+  const counts = { listed: null, complete: false, events: 0, deliveries: 0, asked: 0, answered: 0, unreadable: 0 }
   return { account: name, outcome: 'failed', ...counts, reason: null, unknown: [] }
 }
 
-const newEventId = () => `evt_${randomUUID().replaceAll('-', '')}`
-
-/** What statsession says of each id, as far as number and time allow; who gave no answer has none. */
-async function gather(api: Api, ids: string[], deadlineMs: number): Promise<Map<string, Evidence>> {
+/** What statsession says of each id, as far as number and time allow; `unasked` are those beyond. */
+async function gather(api: Api, ids: string[], deadlineMs: number) {
   const end = performance.now() + deadlineMs
   const evidence = new Map<string, Evidence>()
+  const unasked = new Set(ids)
   const ask = async (id: string) => {
     const leftMs = end - performance.now()
     if (leftMs <= 0) return
-    const answer = await statSession(api, id, leftMs).catch(() => undefined)
+    unasked.delete(id)
+    // One that hangs must not use up the time of all.
+    const answer = await statSession(api, id, Math.min(leftMs, STAT_DEADLINE_MS)).catch(() => undefined)
     if (answer) evidence.set(id, answer)
   }
   await pMap(ids.slice(0, STATS_PER_TICK), ask, { concurrency: STATS_AT_ONCE })
-  return evidence
+  return { evidence, unasked }
 }
 
 function countChanges(transitions: Transition[]): Record<ChangeType, number> {

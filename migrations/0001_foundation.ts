@@ -122,8 +122,10 @@ const STATEMENTS = [
     state text not null default 'active',
     state_reason text,
     hold_until timestamptz,
+    failures integer not null default 0,
     created_at timestamptz not null default now(),
     constraint endpoint_url_is_http check (url ~ '^https?://'),
+    constraint endpoint_failures_positive check (failures >= 0),
     constraint endpoint_has_event_types check (cardinality(event_types) > 0),
     constraint endpoint_state_known check (state in ('active', 'paused', 'disabled')),
     constraint endpoint_disabled_has_reason check (state <> 'disabled' or state_reason is not null)

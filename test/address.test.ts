@@ -186,7 +186,9 @@ describe('endpointUrl', () => {
     `),
     'ht\ntp://127.\t0.0.1/',
   ])('%s is private, in whatever form it is written', (text) => {
-    expect(() => endpointUrl(closed, text)).toThrow(/its address is private; WEBHOOK_ALLOW can open a range/)
+    expect(() => endpointUrl(closed, text)).toThrow(
+      /its address is private or reserved; WEBHOOK_ALLOW can open a private range/,
+    )
   })
 
   it('takes what the allow-list opens, but no metadata service', () => {

@@ -397,7 +397,7 @@ describe('a failure is one line that says what to do, and exit code 1', () => {
     const line = await failure(['tick'], { ...env, IVH_ACCESS_TOKEN: 'hush-and-wrong' })
 
     expect(line).toMatch(
-      /^no_account_reconciled: default: api_refused: .*100005.*check IVH_APPKEY and IVH_ACCESS_TOKEN/,
+      /^no_account_reconciled: .*default: api_refused: .*100005.*check IVH_APPKEY and IVH_ACCESS_TOKEN/,
     )
     expect(line).not.toContain('hush')
   })

@@ -7,7 +7,8 @@ import { closeSession, createSession, startSession } from '../lib/local/simulato
 import { openPoster } from '../lib/post.ts'
 import { tick } from '../lib/reconcile.ts'
 import { claim, settle } from '../lib/store/delivery.ts'
-import { disableEndpoint, enableEndpoint, listDeliveries, removeEndpoint, showEndpoint } from '../lib/store/endpoint.ts'
+import { disableEndpoint, enableEndpoint, removeEndpoint, showEndpoint } from '../lib/store/endpoint.ts'
+import { listDeliveries } from '../lib/store/history.ts'
 import { eventually } from './support/receiver.ts'
 import { loopbackPoster, openWorld, type SimulatedAccount, type World } from './support/world.ts'
 

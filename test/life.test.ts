@@ -7,7 +7,7 @@ import type { Fault, Settings } from '../lib/local/simulator/simulator.ts'
 import { liveAt } from '../lib/local/simulator/simulator.ts'
 import { traffic } from '../lib/local/simulator/traffic.ts'
 import { tick } from '../lib/reconcile.ts'
-import { listSessions } from '../lib/store/history.ts'
+import { readSessions } from '../lib/store/history.ts'
 import { expectedEvents, type Look } from './support/expected.ts'
 import type { Receiver } from './support/receiver.ts'
 import { loopbackPoster, openWorld, type SimulatedAccount, type World } from './support/world.ts'
@@ -139,7 +139,7 @@ describe('one hour of 500 sessions', () => {
 
   test('leaves no session open, and every one that was listed has exactly one created and one end', async () => {
     const listed = new Set(looks.flatMap((look) => [...look.listed]))
-    const sessions = await listSessions(world.db, {})
+    const sessions = await readSessions(world.db, {})
 
     expect(sessions.filter(({ endedAt }) => endedAt === null)).toEqual([])
     expect(new Set(sessions.map(({ id }) => id))).toEqual(listed)

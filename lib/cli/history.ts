@@ -1,8 +1,7 @@
 import { type Command, Option } from 'commander'
-import { listDeliveries } from '../store/endpoint.ts'
-import { listEvents, listSessions } from '../store/history.ts'
+import { listDeliveries, listEvents, onlyAccount, readSessions } from '../store/history.ts'
 import { argument } from './arguments.ts'
-import { environment, print, table, withDatabase } from './shell.ts'
+import { print, table, withDatabase } from './shell.ts'
 
 interface Options {
   json?: boolean
@@ -16,9 +15,10 @@ export function addHistory(program: Command): void {
     .option('--live', 'only those live now')
     .option('--at <time>', 'those live at that moment, as they were then', argument.time)
     .option('--account <name>', 'only this account', argument.account)
+    .option('--limit <n>', 'at most so many (default: all)', argument.wholeNumber)
     .option('--json', 'print one JSON value')
-    .action(async (options: Options & { live?: boolean; at?: Date; account?: string }) => {
-      const sessions = await withDatabase([], (db) => listSessions(db, options))
+    .action(async (options: Options & { live?: boolean; at?: Date; account?: string; limit?: number }) => {
+      const sessions = await withDatabase([], (db) => readSessions(db, options))
       print(sessions, options, () =>
         table(
           sessions.map(({ id, account, userId, status, started, firstSeenAt, endedAt, endReason, error }) => {
@@ -32,12 +32,15 @@ export function addHistory(program: Command): void {
   program
     .command('events')
     .description('events of an account by cursor, as they were sent')
-    .option('--account <name>', 'whose', argument.account, environment().ROLLCALL_ACCOUNT || 'default')
+    .option('--account <name>', 'whose (default: the only one there is, or ROLLCALL_ACCOUNT)', argument.account)
     .option('--after <position>', 'only those after this position', argument.wholeNumber, 0)
     .option('--limit <n>', 'at most so many', argument.wholeNumber, 100)
     .option('--json', 'print one JSON value')
-    .action(async (options: Options & { account: string; after: number; limit: number }) => {
-      const page = await withDatabase([], (db) => listEvents(db, options))
+    .action(async (options: Options & { account?: string; after: number; limit: number }) => {
+      const page = await withDatabase(['accountName'], async (db, { accountName }) => {
+        const account = options.account ?? (await onlyAccount(db)) ?? accountName
+        return listEvents(db, { ...options, account })
+      })
       if (options.json) {
         const { events, ...cursor } = page
         // The bodies go out as the bytes they are, not parsed and written anew.

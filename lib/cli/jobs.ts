@@ -1,9 +1,8 @@
 import type { Command } from 'commander'
 import { drain } from '../deliver.ts'
-import { AppError } from '../errors.ts'
 import { migrateToLatest } from '../migrate.ts'
 import { openPoster } from '../post.ts'
-import { reconcile } from '../reconcile.ts'
+import { assertReconciled, reconcile } from '../reconcile.ts'
 import { argument } from './arguments.ts'
 import { print, table, withDatabase } from './shell.ts'
 
@@ -28,10 +27,7 @@ export function addJobs(program: Command): void {
     .option('--json', 'print one JSON value')
     .action(async (options: Options) => {
       const accounts = await withDatabase(['accounts'], (db, config) => reconcile(db, config.accounts))
-      if (accounts.every((result) => result.outcome === 'failed')) {
-        const reasons = accounts.map(({ account, reason }) => `${account}: ${reason}`).join('; ')
-        throw new AppError('no_account_reconciled', reasons)
-      }
+      assertReconciled(accounts)
       print({ accounts }, options, () =>
         table(
           accounts.map(({ ...row }) => row),
@@ -49,6 +45,6 @@ export function addJobs(program: Command): void {
       const result = await withDatabase(['addressGuard'], (db, config) =>
         drain(db, openPoster(config.addressGuard), { timeMs: options.seconds * 1_000 }),
       )
-      print(result, options, () => table([{ ...result }], ''))
+      print(result, options, () => table([result], ''))
     })
 }

@@ -1,26 +1,17 @@
 // What every command shares: its environment, its output and its database.
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Kysely } from 'kysely'
 import { type Config, type Environment, readConfig, withoutBlanks } from '../config.ts'
 import { inert } from '../inert.ts'
+import { readRunning } from '../local/running.ts'
 import { type Database, openDatabase } from '../store/database.ts'
 
-/** Where `rollcall start` says how to reach what it runs, and keeps its data. */
+/** Where `rollcall start` keeps its data, and tells the other commands how to reach what it runs. */
 export const LOCAL_FOLDER = '.rollcall'
-export const RUNNING_FILE = join(LOCAL_FOLDER, 'running.json')
 
 /** The process's environment; without a DATABASE_URL in it, that of a `rollcall start` running in this folder. */
-export function environment(): Environment {
+function environment(): Environment {
   const own = withoutBlanks(process.env)
-  if (own.DATABASE_URL) return own
-  try {
-    const running = JSON.parse(readFileSync(RUNNING_FILE, 'utf8')) as { pid: number; environment: Environment }
-    process.kill(running.pid, 0)
-    return { ...running.environment, ...own }
-  } catch {
-    return own
-  }
+  return own.DATABASE_URL ? own : { ...readRunning(LOCAL_FOLDER), ...own }
 }
 
 /** Runs a command with the settings it wants and, opened for it, the database; closes it whatever happens. */
@@ -47,11 +38,11 @@ export function print<Result>(
 }
 
 /** Rows as columns under their headings; `nothing` when there are none. */
-export function table(rows: Record<string, unknown>[], nothing: string): string {
+export function table(rows: object[], nothing: string): string {
   const [first] = rows
   if (!first) return nothing
   const headings = Object.keys(first)
-  const lines = [headings, ...rows.map((row) => headings.map((heading) => cell(row[heading])))]
+  const lines = [headings, ...rows.map((row) => headings.map((heading) => cell(Reflect.get(row, heading))))]
   const widths = headings.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)))
   return lines
     .map((line) =>

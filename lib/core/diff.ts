@@ -67,7 +67,7 @@ export function toAsk(known: Known, listing: Listing): string[] {
 }
 
 /**
- * What became of each session. Equal input in any order gives the equal answer; a listing equal to what is known gives no
+ * What became of each session. `unasked` are ids that there was no time to ask statsession for: they wait. Equal input in any order gives the equal answer; a listing equal to what is known gives no
  * transitions.
  */
 export function diff(
@@ -75,6 +75,7 @@ export function diff(
   listing: Listing,
   evidence: ReadonlyMap<string, Evidence>,
   window: TickWindow,
+  unasked: ReadonlySet<string> = new Set(),
 ): Diff {
   const listed = new Map(listing.sessions.map((session) => [session.id, session.look]))
   const open = new Map(known.open.map((session) => [session.id, session]))
@@ -97,7 +98,8 @@ export function diff(
   }
   for (const session of known.open) {
     if (listed.has(session.id)) continue
-    const facts = { complete, readable: listing.unreadable === 0 }
+    const counts = complete && !unasked.has(session.id)
+    const facts = { counts, readable: listing.unreadable === 0 }
     add(lacking(session, evidence.get(session.id), facts, window))
   }
 
@@ -165,7 +167,7 @@ function seen(session: Session, look: Look, evidence: Evidence | undefined, tick
 function lacking(
   session: Session,
   evidence: Evidence | undefined,
-  listing: { complete: boolean; readable: boolean },
+  listing: { counts: boolean; readable: boolean },
   tick: Window,
 ): Transition | null {
   if (evidence?.kind === 'found' && (isAlive(evidence) || isFinal(evidence.status))) {
@@ -182,7 +184,7 @@ function lacking(
   if (evidence?.kind === 'gone' && listing.readable) return close(session, 'gone', tick)
 
   const since = session.missing?.since ?? tick.after ?? tick.before
-  const times = (session.missing?.times ?? 0) + (listing.complete ? 1 : 0)
+  const times = (session.missing?.times ?? 0) + (listing.counts ? 1 : 0)
   if (times >= ABSENT_AFTER) return close(session, 'absent', tick)
   if (session.missing?.times === times) return null
   return { before: session, after: { ...session, missing: { since, times } }, changes: [] }

@@ -1,4 +1,4 @@
-// What to do about one attempt. Time and chance are arguments; the table of real delays is in the README.
+// What to do about one attempt. Time and chance are arguments.
 
 /** What one POST met: an answer, or the stage at which it went wrong. */
 export type Outcome =

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { randomUUID } from 'node:crypto'
 import type { Evidence } from '../core/diff.ts'
-import type { Listing } from '../core/session.ts'
+import { CLOSED, type Listing } from '../core/session.ts'
 import { AppError } from '../errors.ts'
+import { newId } from '../id.ts'
 import { openAgents, RequestFault, send } from '../http.ts'
 import { parseAnswer, type ParsedAnswer, readListing, readStat } from './protocol.ts'
 import { signedQuery } from './sign.ts'
@@ -19,6 +19,7 @@ const SERVICE = '/v2/ivh/sessionmanager/sessionmanagerservice/'
 const MAX_LISTING_BYTES = 64 * 1024 * 1024
 const MAX_STAT_BYTES = 64 * 1024
 const NOT_AUTHORISED = 100005
+const ALREADY_CLOSED = 110013
 const DOES_NOT_EXIST = 110018
 /** Codes after which the same call may succeed a moment later (code table of the API). */
 const RETRYABLE = new Set([-101000, -101001, -101002, 100012])
@@ -31,7 +32,7 @@ const FIRST_WAIT_MS = 200
  */
 export async function listSessions(api: Api, deadlineMs: number): Promise<Listing> {
   const { code, message, answer } = await call(api, 'listsessionofuin', {}, deadlineMs, MAX_LISTING_BYTES)
-  if (code !== 0) throw refused('listsessionofuin', code, message)
+  if (code !== 0) throw refused(api, 'listsessionofuin', code, message)
   return readListing(answer)
 }
 
@@ -40,7 +41,9 @@ export async function statSession(api: Api, sessionId: string, deadlineMs: numbe
   const payload = { SessionId: sessionId }
   const { code, message, answer } = await call(api, 'statsession', payload, deadlineMs, MAX_STAT_BYTES)
   if (code === DOES_NOT_EXIST) return { kind: 'gone' }
-  if (code !== 0) throw refused('statsession', code, message)
+  if (code === ALREADY_CLOSED)
+    return { kind: 'found', status: CLOSED, started: false, playStreamAddr: null, error: null }
+  if (code !== 0) throw refused(api, 'statsession', code, message)
   return readStat(answer)
 }
 
@@ -74,7 +77,7 @@ async function callOnce(
 ): Promise<ParsedAnswer> {
   const url = new URL(api.baseUrl.replace(/\/+$/, '') + SERVICE + method)
   url.search = signedQuery(api.appkey, api.accessToken, new Date())
-  const body = JSON.stringify({ Header: {}, Payload: { ReqId: randomUUID().replaceAll('-', ''), ...payload } })
+  const body = JSON.stringify({ Header: {}, Payload: { ReqId: newId(''), ...payload } })
   const headers = { 'content-type': 'application/json;charset=utf-8' }
   const request = { method: 'POST', headers, body, deadlineMs: Math.max(1, deadlineMs), maxBytes } as const
   const answer = await send(agents, url, request).catch((error: unknown) => {
@@ -84,7 +87,8 @@ async function callOnce(
   if (answer.truncated) {
     throw new AppError('api_answer_invalid', `${method} at ${url.host} answered more than ${maxBytes} bytes`)
   }
-  const text = answer.body.toString('utf8')
+  // The decoder drops a byte order mark, which JSON.parse would not.
+  const text = new TextDecoder().decode(answer.body)
   if (answer.status === 200) return parseAnswer(text)
   // A gateway may give its refusal a status of HTTP; the code in it says more.
   const refusal = refusalIn(text)
@@ -101,7 +105,9 @@ function refusalIn(text: string): ParsedAnswer | undefined {
   }
 }
 
-function refused(method: string, code: number, message: string): AppError {
+function refused(api: Api, method: string, code: number, text: string): AppError {
+  // Some gateways repeat what they could not verify.
+  const message = text.replaceAll(api.appkey, '…').replaceAll(api.accessToken, '…')
   const cure =
     code === NOT_AUTHORISED
       ? '; check IVH_APPKEY and IVH_ACCESS_TOKEN, and that the clock here is right to 5 minutes'

@@ -35,7 +35,7 @@ const sessionId = v.pipe(v.string(), v.minLength(1), v.maxLength(128), v.check(i
 const flag = v.fallback(
   v.pipe(
     v.unknown(),
-    v.transform((value) => value === true || value === 1 || value === 'true'),
+    v.transform((value) => value === true || value === 1 || (typeof value === 'string' && /^(true|1)$/i.test(value))),
   ),
   false,
 )
@@ -44,7 +44,11 @@ const item = v.objectWithRest(
   {
     SessionId: sessionId,
     SessionStatus: integer,
-    UserId: v.fallback(v.nullish(text(1_024), null), null),
+    // A caller's own id: a number says the same.
+    UserId: v.fallback(
+      v.nullish(v.union([text(1_024), v.pipe(v.number(), v.safeInteger(), v.transform(String))]), null),
+      null,
+    ),
     PlayStreamAddr: v.fallback(v.nullish(text(2_048), null), null),
     DriverType: v.fallback(v.nullish(integer, null), null),
     IsSessionStarted: v.optional(flag, false),
@@ -57,7 +61,14 @@ const envelope = v.looseObject({
 })
 
 const listPayload = v.object({
-  Payload: v.nullish(v.object({ Sessions: v.nullish(v.array(v.unknown())) })),
+  // An array passes for an object that lacks everything.
+  Payload: v.nullish(
+    v.pipe(
+      v.unknown(),
+      v.check((payload) => !Array.isArray(payload)),
+      v.object({ Sessions: v.nullish(v.array(v.unknown())) }),
+    ),
+  ),
 })
 
 const statPayload = v.object({

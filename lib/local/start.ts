@@ -1,9 +1,9 @@
 // Everything on one machine: a Postgres and a simulated API unless real ones are set, the ticks and drains that run as
 // functions in the cloud, and a sample subscriber. What it cannot start it must say, and end what it had started.
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Kysely } from 'kysely'
 import pc from 'picocolors'
+import { addressGuard } from '../address.ts'
 import { type Config, type Environment, readConfig, withoutBlanks } from '../config.ts'
 import { drain } from '../deliver.ts'
 import { describe } from '../errors.ts'
@@ -12,9 +12,17 @@ import { migrateToLatest } from '../migrate.ts'
 import { openPoster, type Poster } from '../post.ts'
 import { type Account, reconcile, type TickResult } from '../reconcile.ts'
 import { type Database, openDatabase } from '../store/database.ts'
-import { addEndpoint, listEndpoints, moveEndpoint, readSecrets } from '../store/endpoint.ts'
+import {
+  addEndpoint,
+  disableEndpoint,
+  enableEndpoint,
+  listEndpoints,
+  moveEndpoint,
+  readSecrets,
+} from '../store/endpoint.ts'
 import { explainDatabaseError } from '../store/fault.ts'
 import { startPostgres } from './postgres.ts'
+import { writeRunning } from './running.ts'
 import { every } from './schedule.ts'
 import { createSimulator } from './simulator/simulator.ts'
 import { serveSimulator } from './simulator/server.ts'
@@ -46,11 +54,12 @@ export async function start({ environment, folder, tickSeconds, say }: StartOpti
     const { db } = database
     await migrateToLatest(db)
     const api = await apiOrSimulator(config, undo)
-    const poster = openPoster(config.addressGuard)
-    const subscriber = await subscribe(db, say, undo)
+    const poster = openPoster(config.addressGuard ?? addressGuard([]))
+    const only = config.databaseUrl && !config.accounts ? (config.accountName ?? null) : null
+    const subscriber = await subscribe(db, only, say, undo)
 
     const running = { DATABASE_URL: database.url, WEBHOOK_ALLOW: allow, ...api.environment }
-    writeRunningFile(folder, running, undo)
+    undo.push(writeRunning(folder, running))
     say(`database    ${database.where}`)
     say(`API         ${api.where}`)
     say(`subscriber  ${subscriber.url}`)
@@ -77,12 +86,11 @@ function readSettings(environment: Environment) {
   const { DATABASE_URL, IVH_APPKEY, IVH_ACCESS_TOKEN, IVH_ACCOUNTS } = environment
   const allow = [environment.WEBHOOK_ALLOW, ...LOOPBACK].filter(Boolean).join(',')
   const isReal = IVH_APPKEY ?? IVH_ACCESS_TOKEN ?? IVH_ACCOUNTS
-  const config: Partial<Config> & Pick<Config, 'addressGuard'> = readConfig({ ...environment, WEBHOOK_ALLOW: allow }, [
-    'addressGuard',
-    'logLevel',
-    ...(DATABASE_URL ? (['databaseUrl'] as const) : []),
-    isReal ? 'accounts' : 'accountName',
-  ])
+  const wanted: (keyof Config)[] = ['addressGuard', isReal ? 'accounts' : 'accountName']
+  if (DATABASE_URL) wanted.push('databaseUrl')
+  // In a database that others may use, what is simulated must not pass for the sessions of a real account.
+  const ROLLCALL_ACCOUNT = environment.ROLLCALL_ACCOUNT ?? (DATABASE_URL && !isReal ? 'simulated' : undefined)
+  const config: Partial<Config> = readConfig({ ...environment, ROLLCALL_ACCOUNT, WEBHOOK_ALLOW: allow }, wanted)
   return { config, allow }
 }
 
@@ -100,7 +108,11 @@ async function apiOrSimulator(
   undo: Undo,
 ): Promise<{ accounts: Account[]; where: string; environment: Environment }> {
   if (accounts) {
-    return { accounts, where: accounts.map(({ api }) => new URL(api.baseUrl).host).join(', '), environment: {} }
+    return {
+      accounts,
+      where: accounts.map(({ api }) => new URL(api.baseUrl).host).join(', '),
+      environment: { ROLLCALL_ACCOUNT: accounts[0]?.name },
+    }
   }
   // A new seed each time, or the sessions of this run would have the ids of the last.
   const simulator = createSimulator({ seed: Date.now(), settings: lively.settings })
@@ -110,12 +122,17 @@ async function apiOrSimulator(
   return {
     accounts: [{ name, api: { baseUrl: server.url, appkey, accessToken } }],
     where: `simulated at ${server.url}, its truth at ${server.truthUrl}`,
-    environment: { IVH_BASE_URL: server.url, IVH_APPKEY: appkey, IVH_ACCESS_TOKEN: accessToken },
+    environment: {
+      ROLLCALL_ACCOUNT: name,
+      IVH_BASE_URL: server.url,
+      IVH_APPKEY: appkey,
+      IVH_ACCESS_TOKEN: accessToken,
+    },
   }
 }
 
-/** The sample endpoint is kept between runs, so what was pending reaches the subscriber at its new port. */
-async function subscribe(db: Kysely<Database>, say: (line: string) => void, undo: Undo) {
+/** The sample endpoint is kept between runs, so that what it missed reaches the subscriber at its new port. */
+async function subscribe(db: Kysely<Database>, account: string | null, say: (line: string) => void, undo: Undo) {
   let id = ''
   const subscriber = await startSubscriber({
     secrets: () => readSecrets(db, id),
@@ -124,18 +141,13 @@ async function subscribe(db: Kysely<Database>, say: (line: string) => void, undo
   })
   undo.push(() => subscriber.close())
   const sample = (await listEndpoints(db)).find((endpoint) => endpoint.description === SAMPLE)
-  if (sample) await moveEndpoint(db, sample.id, subscriber.url)
-  const endpoint = { url: subscriber.url, account: null, events: ['*'], description: SAMPLE }
+  const endpoint = { url: subscriber.url, account, events: ['*'], description: SAMPLE }
   id = sample?.id ?? (await addEndpoint(db, endpoint)).id
+  await moveEndpoint(db, id, subscriber.url)
+  await enableEndpoint(db, id, 'all')
+  // Nobody is there while this does not run: whoever else drains this database must not try.
+  undo.push(() => disableEndpoint(db, id, 'npm start is not running'))
   return subscriber
-}
-
-function writeRunningFile(folder: string, environment: Environment, undo: Undo): void {
-  const file = join(folder, 'running.json')
-  mkdirSync(folder, { recursive: true })
-  // It holds the database's password.
-  writeFileSync(file, JSON.stringify({ pid: process.pid, environment }), { mode: 0o600 })
-  undo.push(() => rmSync(file, { force: true }))
 }
 
 async function tickAndTell(

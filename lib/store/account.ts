@@ -4,6 +4,9 @@ import type { Database } from './database.ts'
 /** The database's clock as every table keeps it: whole milliseconds, so that a time read back is the time written. */
 export const clock = sql<Date>`date_trunc('milliseconds', clock_timestamp())`
 
+const LIMITS = sql<string>`set_config('idle_in_transaction_session_timeout', '15000', true)
+  || set_config('statement_timeout', '25000', true)`
+
 /** An account as a tick finds it; `now` is the database's clock, before the listing is asked for. */
 export interface AccountState {
   id: number
@@ -12,8 +15,8 @@ export interface AccountState {
   digest: string | null
 }
 
-/** Reads the account of that name, which is made if this is its first tick. */
-export async function readAccount(db: Kysely<Database>, name: string): Promise<AccountState> {
+/** The account of that name, which is made if it is not there yet. */
+export async function ensureAccount(db: Kysely<Database>, name: string): Promise<AccountState> {
   const read = () =>
     db
       .selectFrom('account')
@@ -27,7 +30,7 @@ export async function readAccount(db: Kysely<Database>, name: string): Promise<A
     .values({ name, listed_at: null, complete_at: null, digest: null })
     .onConflict((conflict) => conflict.column('name').doNothing())
     .execute()
-  return (await read()) ?? readAccount(db, name)
+  return (await read()) ?? ensureAccount(db, name)
 }
 
 /** The account under its lock; `now` is the database's clock, after every answer of the API is in. */
@@ -38,11 +41,14 @@ export interface LockedAccount {
   now: Date
 }
 
-/** Locks the account until the transaction ends; undefined when another tick has it. */
+/**
+ * Locks the account until the transaction ends; undefined when another tick has it. Whoever is frozen with the lock loses it
+ * after a while, with the transaction: nobody would tell the server of an instance that is gone.
+ */
 export function lockAccount(tx: Transaction<Database>, accountId: number): Promise<LockedAccount | undefined> {
   return tx
     .selectFrom('account')
-    .select(['listed_at as listedAt', 'complete_at as completeAt', 'position', clock.as('now')])
+    .select(['listed_at as listedAt', 'complete_at as completeAt', 'position', clock.as('now'), LIMITS.as('limits')])
     .where('id', '=', accountId)
     .forUpdate()
     .skipLocked()

@@ -1,7 +1,7 @@
 import { type ColumnType, type Generated, type GeneratedAlways, Kysely, PostgresDialect } from 'kysely'
 import { openPool, type PoolOptions } from './pool.ts'
 
-/** The tables of migrations/, as they are read and written. Times are the database's clock, to the millisecond. */
+/** The tables of migrations/, as they are read and written. Times are the database's clock, but for `attempt.sent_at`. */
 export interface Database {
   account: AccountTable
   snapshot: SnapshotTable
@@ -103,6 +103,8 @@ interface EndpointTable {
   state_reason: string | null
   /** No attempt before it: the receiver asked for it by `retry-after`. */
   hold_until: Date | null
+  /** Attempts since the last success. */
+  failures: Generated<number>
   created_at: Generated<Date>
 }
 

@@ -17,7 +17,8 @@ export interface Claim {
 }
 
 /**
- * Claims up to `limit` due deliveries for `leaseMs`, at most `perEndpoint` of any one endpoint less those of `inFlight`.
+ * Claims up to `limit` due deliveries for `leaseMs`, at most `perEndpoint` of any one endpoint less those of `inFlight`,
+ * and one of an endpoint whose last attempts failed: those that hang must not take the places of all.
  * Only the oldest pending delivery of a lane can be claimed; rows that another drain is claiming are passed over. A
  * claim that is never settled falls due again when its lease ends.
  */
@@ -48,7 +49,8 @@ export async function claim(
                 where older.endpoint_id = delivery.endpoint_id and older.lane = delivery.lane
                   and older.state = 'pending' and older.position < delivery.position)
             order by delivery.due_at, delivery.id
-            limit greatest(0, ${options.perEndpoint} - coalesce(busy.value::integer, 0))
+            limit greatest(0, least(${options.perEndpoint}, case when endpoint.failures > 0 then 1 end)
+              - coalesce(busy.value::integer, 0))
             for update skip locked
           ) as picked
         ) as head
@@ -84,7 +86,7 @@ export interface Settlement {
 
 /**
  * Stores the attempts and what follows from them, in one statement. A delivery that was claimed again since, or is final,
- * stays as it is; its attempt is still recorded, since the receiver saw it. Endpoints are locked before deliveries, as a
+ * stays as it is, but that a success is never taken for dead; its attempt is recorded, since the receiver saw it. Endpoints are locked before deliveries, as a
  * removal does, and both in order, so that none waits for another in a circle.
  */
 export async function settle(db: Kysely<Database>, settlements: Settlement[]): Promise<void> {
@@ -116,23 +118,29 @@ export async function settle(db: Kysely<Database>, settlements: Settlement[]): P
       insert into attempt (delivery_id, number, sent_at, duration_ms, outcome, status)
       select id, number, sent_at, duration_ms, outcome, status from settled join locked using (id)
       on conflict do nothing
-    ), slowed as (
+    ), met as materialized (
+      select endpoint_id, max(hold_ms) as hold_ms, max(disable) as disable, bool_or(state = 'delivered') as succeeded,
+        count(*) as attempts
+      from settled group by endpoint_id
+    ), affected as materialized (
+      select id from endpoint join met on endpoint_id = id
+      where not succeeded or failures > 0 or hold_ms > 0 or disable is not null
+      order by id for no key update of endpoint
+    ), marked as (
       update endpoint
-      set hold_until = case when held.hold_ms > 0
-            then greatest(endpoint.hold_until, now() + held.hold_ms * interval '1 millisecond')
-            else endpoint.hold_until end,
-        state = case when held.disable is not null then 'disabled' else endpoint.state end,
-        state_reason = coalesce(held.disable, endpoint.state_reason)
-      from (
-        select endpoint_id, max(hold_ms) as hold_ms, max(disable) as disable from settled
-        where hold_ms > 0 or disable is not null group by endpoint_id
-      ) as held
-      where endpoint.id = held.endpoint_id
+      set failures = case when met.succeeded then 0 else failures + met.attempts end,
+        hold_until = case when met.hold_ms > 0
+          then greatest(hold_until, now() + met.hold_ms * interval '1 millisecond') else hold_until end,
+        state = case when met.disable is not null then 'disabled' else endpoint.state end,
+        state_reason = coalesce(met.disable, state_reason)
+      from met join affected on affected.id = met.endpoint_id
+      where endpoint.id = met.endpoint_id
     )
     update delivery
     set state = settled.state,
       due_at = now() + settled.delay_ms * interval '1 millisecond',
       finalized_at = case when settled.state <> 'pending' then now() end
     from settled join locked using (id)
-    where delivery.id = settled.id and delivery.attempts = settled.number and delivery.state = 'pending'`.execute(db)
+    where delivery.id = settled.id and delivery.attempts = settled.number
+      and (delivery.state = 'pending' or (delivery.state = 'dead' and settled.state = 'delivered'))`.execute(db)
 }

@@ -1,9 +1,10 @@
-import { randomBytes, randomUUID } from 'node:crypto'
-import { type Kysely, type Selectable, sql, type Transaction } from 'kysely'
+import { randomBytes } from 'node:crypto'
+import { type Kysely, sql, type Transaction } from 'kysely'
 import { LEASE_MS } from '../core/retry.ts'
 import { SECRET_PREFIX } from '../core/signature.ts'
 import { AppError } from '../errors.ts'
-import { readAccount } from './account.ts'
+import { newId } from '../id.ts'
+import { ensureAccount } from './account.ts'
 import type { Database } from './database.ts'
 
 /** A subscriber's URL with its filter and state; never its secret. */
@@ -28,9 +29,9 @@ export async function addEndpoint(
   db: Kysely<Database>,
   endpoint: { url: string; account: string | null; events: readonly string[]; description: string },
 ): Promise<Endpoint & { secret: string }> {
-  const id = `ep_${randomUUID().replaceAll('-', '')}`
+  const id = newId('ep_')
   const secret = SECRET_PREFIX + randomBytes(32).toString('base64')
-  const account = endpoint.account === null ? null : await readAccount(db, endpoint.account)
+  const account = endpoint.account === null ? null : await ensureAccount(db, endpoint.account)
   await db.transaction().execute(async (tx) => {
     const { url, events, description } = endpoint
     await tx
@@ -101,7 +102,7 @@ export const MISSED = ['all', 'latest', 'none'] as const
 export type Missed = (typeof MISSED)[number]
 
 /**
- * Lets an endpoint receive again. What is not wanted of the missed deliveries becomes dead: kept, and it can be replayed.
+ * Lets an endpoint receive again. What is not wanted of the missed deliveries becomes dead, and is kept.
  * Gives how many it missed and how many of them are queued, due within a lease's time: one that is still being sent must
  * not be sent again beside it. An endpoint that is active already missed nothing. Throws `not_found`.
  */
@@ -116,15 +117,28 @@ export function enableEndpoint(
     if (found.state === 'active') return { missed: 0, queued: 0 }
     await tx
       .updateTable('endpoint')
-      .set({ state: 'active', state_reason: null, hold_until: null })
+      .set({ state: 'active', state_reason: null, hold_until: null, failures: 0 })
       .where('id', '=', id)
       .execute()
+    const sending = await tx
+      .selectFrom('delivery')
+      .select('id')
+      .where('endpoint_id', '=', id)
+      .where('state', '=', 'pending')
+      .where('attempts', '>', 0)
+      .where('due_at', '>', sql<Date>`now()`)
+      .limit(1)
+      .executeTakeFirst()
     const dropped = await dropMissed(tx, id, wanted)
-    const { rows } = await sql`
+    // What is dropped no longer holds its lane back.
+    const earliest = sending && wanted !== 'all' ? LEASE_MS : 0
+    const due = await sql`
       update delivery
-      set due_at = least(due_at, now() + ${LEASE_MS} * interval '1 millisecond'), retry_until = null
-      where endpoint_id = ${id} and state = 'pending' returning id`.execute(tx)
-    return { missed: dropped + rows.length, queued: rows.length }
+      set retry_until = null, due_at = greatest(now() + ${earliest} * interval '1 millisecond',
+        least(due_at, now() + ${LEASE_MS} * interval '1 millisecond'))
+      where endpoint_id = ${id} and state = 'pending'`.execute(tx)
+    const queued = Number(due.numAffectedRows)
+    return { missed: dropped + queued, queued }
   })
 }
 
@@ -133,51 +147,10 @@ async function dropMissed(tx: Transaction<Database>, id: string, wanted: Missed)
   const newer = sql<boolean>`exists (
     select from delivery newer where newer.endpoint_id = delivery.endpoint_id and newer.lane = delivery.lane
       and newer.state = 'pending' and newer.position > delivery.position)`
-  const { rows } = await sql`
+  const dropped = await sql`
     update delivery set state = 'dead', finalized_at = now()
-    where endpoint_id = ${id} and state = 'pending' and ${wanted === 'none' ? sql`true` : newer}
-    returning id`.execute(tx)
-  return rows.length
-}
-
-/** One event for one endpoint, as people ask for it. */
-export interface DeliveryView {
-  id: number
-  endpointId: string
-  eventId: string
-  type: string
-  sessionId: string
-  position: number
-  state: Selectable<Database['delivery']>['state']
-  attempts: number
-  dueAt: Date | null
-  createdAt: Date
-  finalizedAt: Date | null
-  /** Of the last attempt. */
-  outcome: string | null
-  status: number | null
-}
-
-/** Deliveries, the newest first, at most `limit`. */
-export async function listDeliveries(
-  db: Kysely<Database>,
-  filter: { endpoint?: string; state?: string; limit: number },
-): Promise<DeliveryView[]> {
-  const { rows } = await sql<DeliveryView>`
-    select delivery.id, delivery.endpoint_id as "endpointId", event.id as "eventId", event.type,
-      session.session_id as "sessionId", delivery.position, delivery.state, delivery.attempts,
-      case when delivery.state = 'pending' then delivery.due_at end as "dueAt", delivery.created_at as "createdAt",
-      delivery.finalized_at as "finalizedAt", attempt.outcome, attempt.status
-    from delivery
-      join event on event.id = delivery.event_id
-      join session on session.id = event.incarnation_id
-      left join lateral (
-        select outcome, status from attempt where delivery_id = delivery.id order by number desc limit 1
-      ) as attempt on true
-    where (${filter.endpoint ?? null}::text is null or delivery.endpoint_id = ${filter.endpoint ?? null})
-      and (${filter.state ?? null}::text is null or delivery.state = ${filter.state ?? null})
-    order by delivery.id desc limit ${filter.limit}`.execute(db)
-  return rows
+    where endpoint_id = ${id} and state = 'pending' and ${wanted === 'none' ? sql`true` : newer}`.execute(tx)
+  return Number(dropped.numAffectedRows)
 }
 
 function unknown(id: string): never {

@@ -31,7 +31,7 @@ export async function appendEvents(
  */
 export async function fanOut(tx: Transaction<Database>, accountId: number, position: number): Promise<number> {
   // The key-share lock makes a removal of the endpoint wait; without it, its foreign key would fail the whole tick.
-  const { rows } = await sql`
+  const made = await sql`
     insert into delivery (endpoint_id, event_id, lane, position, due_at)
     select endpoint.id, event.id, ${`${accountId}/`} || session.session_id, event.position, now()
     from event
@@ -40,7 +40,6 @@ export async function fanOut(tx: Transaction<Database>, accountId: number, posit
         and (endpoint.event_types @> array[event.type] or endpoint.event_types = '{*}')
     where event.account_id = ${accountId} and event.position > ${position}
     order by event.position
-    for key share of endpoint
-    returning id`.execute(tx)
-  return rows.length
+    for key share of endpoint`.execute(tx)
+  return Number(made.numAffectedRows)
 }

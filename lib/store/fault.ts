@@ -40,7 +40,7 @@ export function explainDatabaseError(error: unknown): unknown {
 function isLostConnection(error: unknown): boolean {
   return (
     error instanceof Error &&
-    /Connection terminated|connection error and is not queryable|timeout exceeded when trying to connect/.test(
+    /Connection terminated|Query read timeout|connection error and is not queryable|timeout exceeded when trying to connect/.test(
       error.message,
     )
   )

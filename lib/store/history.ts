@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely'
+import { type Kysely, type Selectable, sql } from 'kysely'
 import { statusName, type StatusName } from '../core/session.ts'
 import type { Database } from './database.ts'
 
@@ -20,9 +20,9 @@ export interface SessionView {
 }
 
 /** Sessions, the newest first: all there ever were, those live now, or those live at a moment, as they were then. */
-export async function listSessions(
+export async function readSessions(
   db: Kysely<Database>,
-  filter: { account?: string; live?: boolean; at?: Date },
+  filter: { account?: string; live?: boolean; at?: Date; limit?: number },
 ): Promise<SessionView[]> {
   // The current version is the row itself, so that ended sessions have one too.
   const look = filter.at
@@ -32,15 +32,28 @@ export async function listSessions(
   const { rows } = await sql<Omit<SessionView, 'status'> & { status: number }>`
     select account.name as account, session.session_id as id, session.incarnation, look.user_id as "userId",
       look.status, look.started, look.driver_type as "driverType", session.first_seen_at as "firstSeenAt",
-      session.ready_at as "readyAt", session.started_at as "startedAt", session.ended_at as "endedAt",
-      session.end_reason as "endReason",
-      case when session.error_code is not null
+      case when session.ready_at < next_at then session.ready_at end as "readyAt",
+      case when session.started_at < next_at then session.started_at end as "startedAt",
+      case when session.ended_at < next_at then session.ended_at end as "endedAt",
+      case when session.ended_at < next_at then session.end_reason end as "endReason",
+      case when session.ended_at < next_at and session.error_code is not null
         then json_build_object('code', session.error_code, 'message', session.error_message) end as error
     from session join account on account.id = session.account_id ${look}
+      -- What the tick of that moment's listing told was known then; what the next one told was not.
+      cross join lateral (
+        select coalesce(min(listed_at), 'infinity') as next_at from snapshot
+        where snapshot.account_id = account.id and outcome <> 'failed' and listed_at > ${filter.at ?? null}::timestamptz
+      ) as moment
     where (${filter.account ?? null}::text is null or account.name = ${filter.account ?? null})
       and (${filter.live !== true} or session.ended_at is null)
-    order by session.first_seen_at desc, session.id desc`.execute(db)
+    order by session.first_seen_at desc, session.id desc limit ${filter.limit ?? null}`.execute(db)
   return rows.map((row) => ({ ...row, status: statusName(row.status) }))
+}
+
+/** The name of the only account there is; undefined when there are none or several. */
+export async function onlyAccount(db: Kysely<Database>): Promise<string | undefined> {
+  const accounts = await db.selectFrom('account').select('name').limit(2).execute()
+  return accounts.length === 1 ? accounts[0]?.name : undefined
 }
 
 /** A page of an account's events as they were sent, by cursor. */
@@ -71,4 +84,44 @@ export async function listEvents(
   const oldest = await ofAccount.select(({ fn }) => fn.min('event.position').as('position')).executeTakeFirst()
   const floor = Math.max(0, (oldest?.position ?? 1) - 1)
   return { events, next: events.at(-1)?.position ?? page.after, floor, truncated: page.after < floor }
+}
+
+/** One event for one endpoint, as people ask for it. */
+export interface DeliveryView {
+  id: number
+  endpointId: string
+  eventId: string
+  type: string
+  sessionId: string
+  position: number
+  state: Selectable<Database['delivery']>['state']
+  attempts: number
+  dueAt: Date | null
+  createdAt: Date
+  finalizedAt: Date | null
+  /** Of the last attempt. */
+  outcome: string | null
+  status: number | null
+}
+
+/** Deliveries, the newest first, at most `limit`. */
+export async function listDeliveries(
+  db: Kysely<Database>,
+  filter: { endpoint?: string; state?: string; limit: number },
+): Promise<DeliveryView[]> {
+  const { rows } = await sql<DeliveryView>`
+    select delivery.id, delivery.endpoint_id as "endpointId", event.id as "eventId", event.type,
+      session.session_id as "sessionId", delivery.position, delivery.state, delivery.attempts,
+      case when delivery.state = 'pending' then delivery.due_at end as "dueAt", delivery.created_at as "createdAt",
+      delivery.finalized_at as "finalizedAt", attempt.outcome, attempt.status
+    from delivery
+      join event on event.id = delivery.event_id
+      join session on session.id = event.incarnation_id
+      left join lateral (
+        select outcome, status from attempt where delivery_id = delivery.id order by number desc limit 1
+      ) as attempt on true
+    where (${filter.endpoint ?? null}::text is null or delivery.endpoint_id = ${filter.endpoint ?? null})
+      and (${filter.state ?? null}::text is null or delivery.state = ${filter.state ?? null})
+    order by delivery.id desc limit ${filter.limit}`.execute(db)
+  return rows
 }

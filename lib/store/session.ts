@@ -70,7 +70,7 @@ export async function saveTransitions(
     accountId,
     transitions.map((transition) => transition.after),
   )
-  const idsOf = (chosen: Transition[]) => chosen.map(({ after }) => ids.get(after.id) ?? 0)
+  const idsOf = (chosen: Transition[]) => chosen.flatMap(({ after }) => ids.get(after.id) ?? [])
   // Closed before opened, in statements of their own: the parts of one statement run in no order, and a session would
   // for a moment have two open versions.
   await closeVersions(tx, idsOf(transitions.filter(endsVersion)), listedAt)

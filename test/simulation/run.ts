@@ -13,7 +13,7 @@ import { openPoster, type Poster } from '../../lib/post.ts'
 import { type Account, tick } from '../../lib/reconcile.ts'
 import { type Database, openDatabase } from '../../lib/store/database.ts'
 import { addEndpoint, disableEndpoint, enableEndpoint, removeEndpoint } from '../../lib/store/endpoint.ts'
-import { listSessions } from '../../lib/store/history.ts'
+import { readSessions } from '../../lib/store/history.ts'
 import { cloneDatabase } from '../support/clone.ts'
 import { type Actor, type Fate, Killed, startActor, type Tap } from './actor.ts'
 import { type CommittedListing, ORACLES } from './oracles.ts'
@@ -335,7 +335,7 @@ async function rebuild(run: Run, { listedAt, items }: CommittedListing): Promise
   const names: Record<number, string> = { 1: 'in_progress', 3: 'preparing' }
   const live = items.filter(({ status }) => status in names)
   const expected = new Set(live.map(({ id, status, started }) => `${id} ${names[status]} ${started}`))
-  const rows = await listSessions(run.admin, { at: listedAt })
+  const rows = await readSessions(run.admin, { at: listedAt })
   const rebuilt = new Set(rows.map(({ id, status, started }) => `${id} ${status} ${started}`))
   const wrong = [...expected, ...rebuilt].filter((line) => !expected.has(line) || !rebuilt.has(line))
   return wrong.map((line) => `listing of ${listedAt.toISOString()}: ${line} is on one side only`)

@@ -12,7 +12,7 @@ export interface TestDatabase {
 
 /** A migrated database of its own for a test file or a test. */
 export async function testDatabase(): Promise<TestDatabase> {
-  const { url, drop } = await cloneDatabase(inject('postgresUrl'))
-  const db = openDatabase(url)
-  return { db, url, drop: () => db.destroy().then(drop) }
+  const database = await cloneDatabase(inject('postgresUrl'))
+  const db = openDatabase(database.url)
+  return { db, url: database.url, drop: () => db.destroy().then(() => database.drop()) }
 }
