@@ -6,6 +6,7 @@ import { drain, type DrainOptions } from '../lib/deliver.ts'
 import { closeSession, createSession, startSession } from '../lib/local/simulator/simulator.ts'
 import { openPoster } from '../lib/post.ts'
 import { tick } from '../lib/reconcile.ts'
+import { openDatabase } from '../lib/store/database.ts'
 import { claim, settle } from '../lib/store/delivery.ts'
 import { disableEndpoint, enableEndpoint, removeEndpoint, showEndpoint } from '../lib/store/endpoint.ts'
 import { listDeliveries } from '../lib/store/history.ts'
@@ -192,6 +193,42 @@ describe('a subscriber', () => {
   })
 })
 
+describe('a drain', () => {
+  test('gives what it claims its full time: near its end it claims nothing more', async () => {
+    const receiver = await world.subscribe({}, () => (response) => {
+      setTimeout(() => response.writeHead(204).end(), 1_200)
+    })
+    await live(['a'])
+
+    const result = await drainNow({ timeMs: 4_000 })
+
+    expect(result).toMatchObject({ delivered: 2, retried: 0 })
+    expect(receiver.received).toHaveLength(2)
+  })
+
+  test('sends one thing at a time to an endpoint that fails, and many again after a success', async () => {
+    const users = Array.from({ length: 6 }, (_, index) => `user-${index}`)
+    let status = 500
+    const receiver = await world.subscribe({ events: ['session.created'] }, () => status)
+    await live(users)
+    const claimAll = async () => {
+      await makeDue()
+      const options = { limit: 50, perEndpoint: 5, inFlight: new Map(), leaseMs: 30_000, retryForMs: 1_000 }
+      return (await claim(world.db, options)).length
+    }
+    const before = await claimAll()
+    await makeDue()
+    await drainNow()
+    const whileFailing = await claimAll()
+    status = 204
+    await makeDue()
+    await drainNow()
+
+    expect([before, whileFailing]).toEqual([5, 1])
+    expect(await listDeliveries(world.db, { endpoint: receiver.id, state: 'delivered', limit: 10 })).toHaveLength(6)
+  })
+})
+
 describe('enabling', () => {
   test.each([
     ['all', 8, ['session.created', 'session.closed']],
@@ -237,6 +274,48 @@ describe('claims', () => {
 
     expect(during).toEqual([])
     expect(again).toMatchObject({ id: lost?.id, attempt: 2 })
+  })
+
+  test('settled at the same time, for the same endpoints in any order, never wait for each other in a circle', async () => {
+    for (let i = 0; i < 12; i += 1) await world.subscribe()
+    await live(['a', 'b', 'c', 'd'])
+    const options = { limit: 48, perEndpoint: 4, inFlight: new Map(), leaseMs: 30_000, retryForMs: 1_000 }
+    const claims = await claim(world.db, options)
+    const busy = { kind: 'answered', status: 429, retryAfterMs: 1_000 } as const
+    const verdict = { kind: 'retry', delayMs: 0, holdMs: 1_000 } as const
+    const come = { sentAt: new Date(), durationMs: 1, outcome: busy, verdict }
+    const db = openDatabase(world.url, { connections: 8 })
+    const settleSome = (round: number) => {
+      const ranked = claims.map((one, index) => ({ one, rank: (index * 7_919 + round * 104_729) % 48 }))
+      const some = ranked.sort((a, b) => a.rank - b.rank).slice(0, 8 + (round % 30))
+      return settle(
+        db,
+        some.map(({ one }) => ({ claim: one, ...come })),
+      )
+    }
+
+    const settling = Array.from({ length: 400 }, (_, round) => settleSome(round))
+    const failed = (await Promise.allSettled(settling)).filter(({ status }) => status === 'rejected')
+    await db.destroy()
+
+    expect(claims).toHaveLength(48)
+    expect(failed).toEqual([])
+  })
+
+  test('settled as delivered after all are delivered, although they were given up meanwhile', async () => {
+    const receiver = await world.subscribe()
+    await live(['a'])
+    const [sent] = await claimOne()
+    if (!sent) throw new Error('nothing to claim')
+    await disableEndpoint(world.db, receiver.id, 'test')
+    await enableEndpoint(world.db, receiver.id, 'none')
+    const outcome = { kind: 'answered', status: 204, retryAfterMs: null } as const
+
+    await settle(world.db, [
+      { claim: sent, sentAt: new Date(), durationMs: 1, outcome, verdict: { kind: 'delivered' } },
+    ])
+
+    expect(await listDeliveries(world.db, { state: 'delivered', limit: 10 })).toMatchObject([{ eventId: sent.eventId }])
   })
 
   test('settled late change nothing, but the attempt is on record', async () => {

@@ -104,6 +104,32 @@ describe('a life', () => {
     expect(await told()).toEqual(['created', 'ready', 'closed absent'])
   })
 
+  test('that there was no time to ask for is not taken for absent', async () => {
+    const id = create()
+    await tickAfter(11)
+    breakSession(api.simulator, id, -111_002)
+    for (let i = 0; i < 5; i += 1) {
+      api.clock.now += 1_000
+      await tick(world.db, api.account, { statDeadlineMs: 0 })
+    }
+    const before = await told()
+    await tickAfter(1)
+
+    expect(before).toEqual(['created', 'ready'])
+    expect(await told()).toEqual(['created', 'ready', 'closed reported -111002'])
+  })
+
+  test('is explained although statsession hangs for many others', async () => {
+    const ids = Array.from({ length: 20 }, (_, index) => create(`user-${index}`))
+    await tickAfter(11)
+    for (const id of ids) closeSession(api.simulator, id)
+    api.simulator.faults.push({ kind: 'never', path: 'stat', times: 16 })
+
+    const result = await tickAfter(1)
+
+    expect(result).toMatchObject({ asked: 20, answered: 4, events: 4 })
+  })
+
   test('whose id returns after its end is a new incarnation', async () => {
     const id = create()
     await tickAfter(11)

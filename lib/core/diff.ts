@@ -96,16 +96,19 @@ export function diff(
       add(appeared(id, incarnation, look, evidence.get(id), { after: completeAfter, before }))
     }
   }
+  let settled = complete
   for (const session of known.open) {
     if (listed.has(session.id)) continue
     const counts = complete && !unasked.has(session.id)
     const facts = { counts, readable: listing.unreadable === 0 }
-    add(lacking(session, evidence.get(session.id), facts, window))
+    const transition = lacking(session, evidence.get(session.id), facts, window)
+    add(transition)
+    if (!transition?.after.end) settled = false
   }
 
   const ended = (transition: Transition) => (transition.after.end ? 0 : 1)
   transitions.sort((a, b) => ended(a) - ended(b) || (a.after.id < b.after.id ? -1 : 1))
-  return { transitions, complete, settled: complete && !transitions.some(({ after }) => after.missing) }
+  return { transitions, complete, settled }
 }
 
 const ALIVE = [IN_PROGRESS, PREPARING]
