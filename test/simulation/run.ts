@@ -164,8 +164,7 @@ async function startTick(run: Run): Promise<void> {
       if (!statement.includes('from "account" where "name"') || !row) return
       // From here to its next statement the tick asks the API, and no other actor moves.
       const listedAt = row.now as Date
-      run.simulator.onListing = (items) =>
-        void run.listings.set(listedAt.getTime(), items.filter(Boolean).map(readItem))
+      run.simulator.onListing = (items) => void run.listings.set(listedAt.getTime(), items.flatMap(readItem))
     },
   }
   const work = (db: Kysely<Database>) => tick(db, run.account, { listDeadlineMs: 3_000, statDeadlineMs: 3_000 })
@@ -174,9 +173,10 @@ async function startTick(run: Run): Promise<void> {
   await actor.settled(1_000)
 }
 
-function readItem(item: object): CommittedListing['items'][number] {
-  const { SessionId, SessionStatus, IsSessionStarted } = item as Record<string, unknown>
-  return { id: String(SessionId), status: Number(SessionStatus), started: IsSessionStarted === true }
+function readItem(item: unknown): CommittedListing['items'] {
+  const { SessionId, SessionStatus, IsSessionStarted } = Object(item) as Record<string, unknown>
+  if (typeof SessionId !== 'string' || !/^m\d+$/.test(SessionId)) return []
+  return [{ id: SessionId, status: Number(SessionStatus), started: IsSessionStarted === true }]
 }
 
 async function startDrain(run: Run): Promise<void> {
