@@ -110,9 +110,10 @@ async function launchOnSomePort(
         `port ${port} is taken: choose another, or none to get one that is free`,
       )
     }
-    // The last children of a killed server may live on for a moment, and hold its memory.
-    const memoryHeld = started.includes('pre-existing shared memory block')
-    if ((!portTaken && !memoryHeld) || Date.now() > deadline) {
+    // A killed server and its last children may live on for a moment, with its lock and its memory; one that really runs
+    // was found before.
+    const stillDying = /pre-existing shared memory block|lock file "postmaster.pid" already exists/.test(started)
+    if ((!portTaken && !stillDying) || Date.now() > deadline) {
       const lines = started.split('\n').slice(-6).join('\n').slice(-400)
       throw new AppError(
         'local_postgres_failed',
