@@ -12,7 +12,13 @@ import { migrateToLatest } from '../../lib/migrate.ts'
 import { openPoster, type Poster } from '../../lib/post.ts'
 import { type Account, tick } from '../../lib/reconcile.ts'
 import { type Database, openDatabase } from '../../lib/store/database.ts'
-import { addEndpoint, disableEndpoint, enableEndpoint, removeEndpoint } from '../../lib/store/endpoint.ts'
+import {
+  addEndpoint,
+  disableEndpoint,
+  enableEndpoint,
+  listEndpoints,
+  removeEndpoint,
+} from '../../lib/store/endpoint.ts'
 import { readSessions } from '../../lib/store/history.ts'
 import { cloneDatabase } from '../support/clone.ts'
 import { type Actor, type Fate, Killed, startActor, type Tap } from './actor.ts'
@@ -138,15 +144,19 @@ async function step(run: Run): Promise<void> {
   }
 }
 
+/** Lets one actor send its next few statements; now and then it does not survive the last of them. */
 async function proceedOne(run: Run): Promise<void> {
   const actor = pick(
     run.chance,
     run.actors.filter((one) => one.waitsAt() !== undefined),
   )
-  if (!actor) return
-  const fate: Fate = happens(run.chance, 0.97) ? 'go on' : happens(run.chance, 0.5) ? 'die before' : 'die after'
-  if (fate !== 'go on') count(run, `${actor.name} killed`)
-  await proceed(run, actor, fate)
+  for (let left = Math.ceil(between(run.chance, [0, 6])); actor?.waitsAt() !== undefined && left > 0; left -= 1) {
+    const fate: Fate =
+      left > 1 || happens(run.chance, 0.9) ? 'go on' : happens(run.chance, 0.5) ? 'die before' : 'die after'
+    if (fate !== 'go on') count(run, `${actor.name} killed`)
+    count(run, 'statements')
+    await proceed(run, actor, fate)
+  }
 }
 
 async function proceed(run: Run, actor: Actor, fate: Fate): Promise<void> {
@@ -226,8 +236,8 @@ function glitch(run: Run): void {
   settings.emptyAs = pick(run.chance, ['[]', 'null', 'missing'] as const) ?? '[]'
   settings.fields = happens(run.chance, 0.5) ? 6 : 11
   settings.driverTypeAs = happens(run.chance, 0.5) ? 'number' : 'string'
-  if (happens(run.chance, 0.5)) {
-    faults.push({ kind: pick(run.chance, kinds) ?? 'code', times: happens(run.chance, 0.3) ? 3 : 1 })
+  if (happens(run.chance, 0.3)) {
+    faults.push({ kind: pick(run.chance, kinds) ?? 'code', times: happens(run.chance, 0.2) ? 3 : 1 })
     count(run, 'API faults')
   }
 }
@@ -297,12 +307,14 @@ async function quiet(run: Run): Promise<void> {
   faults.length = 0
   run.receivers.moods.clear()
   await finishActors(run)
-  for (const id of run.endpoints.values()) await enableEndpoint(run.admin, id, 'all').catch(() => undefined)
+  // Also those that an operator left behind when it died.
+  for (const { id } of await listEndpoints(run.admin)) await enableEndpoint(run.admin, id, 'all')
   for (let ticks = 0; ticks < 4; ticks += 1) {
     await startTick(run)
     await finishActors(run)
   }
-  for (let pending = 1; pending > 0;) {
+  for (let pending = 1, rounds = 0; pending > 0; rounds += 1) {
+    if (rounds > 200) return void run.breaches.push(`quiet: ${pending} deliveries are still pending`)
     await endWaits(run)
     await startDrain(run)
     await finishActors(run)
