@@ -34,7 +34,7 @@ export function addHistory(program: Command): void {
     .description('events of an account by cursor, as they were sent')
     .option('--account <name>', 'whose (default: the only one there is, or ROLLCALL_ACCOUNT)', argument.account)
     .option('--after <position>', 'only those after this position', argument.wholeNumber, 0)
-    .option('--limit <n>', 'at most so many', argument.wholeNumber, 100)
+    .option('--limit <n>', 'at most so many', argument.wholeNumber, 1_000)
     .option('--json', 'print one JSON value')
     .action(async (options: Options & { account?: string; after: number; limit: number }) => {
       const page = await withDatabase(['accountName'], async (db, { accountName }) => {
@@ -61,10 +61,12 @@ export function addHistory(program: Command): void {
     .description('deliveries, the newest first')
     .option('--endpoint <id>', 'only to this endpoint')
     .addOption(new Option('--state <state>', 'only in this state').choices(['pending', 'delivered', 'dead']))
-    .option('--limit <n>', 'at most so many', argument.wholeNumber, 100)
+    .option('--limit <n>', 'at most so many (default: all with --json, else 100)', argument.wholeNumber)
     .option('--json', 'print one JSON value')
-    .action(async (options: Options & { endpoint?: string; state?: string; limit: number }) => {
-      const deliveries = await withDatabase([], (db) => listDeliveries(db, options))
+    .action(async (options: Options & { endpoint?: string; state?: string; limit?: number }) => {
+      const deliveries = await withDatabase([], (db) =>
+        listDeliveries(db, { ...options, limit: options.limit ?? (options.json ? null : 100) }),
+      )
       print(deliveries, options, () =>
         table(
           deliveries.map(({ eventId, type, sessionId, state, attempts, outcome, status, dueAt }) => {

@@ -104,10 +104,10 @@ export interface DeliveryView {
   status: number | null
 }
 
-/** Deliveries, the newest first, at most `limit`. */
+/** Deliveries, the newest first, at most `limit`; all when it is null. */
 export async function listDeliveries(
   db: Kysely<Database>,
-  filter: { endpoint?: string; state?: string; limit: number },
+  filter: { endpoint?: string; state?: string; limit: number | null },
 ): Promise<DeliveryView[]> {
   const { rows } = await sql<DeliveryView>`
     select delivery.id, delivery.endpoint_id as "endpointId", event.id as "eventId", event.type,
