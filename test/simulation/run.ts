@@ -19,7 +19,7 @@ import {
   listEndpoints,
   removeEndpoint,
 } from '../../lib/store/endpoint.ts'
-import { readSessions } from '../../lib/store/history.ts'
+import { listEvents, readSessions } from '../../lib/store/history.ts'
 import { cloneDatabase } from '../support/clone.ts'
 import { type Actor, type Fate, Killed, startActor, type Tap } from './actor.ts'
 import { type CommittedListing, ORACLES } from './oracles.ts'
@@ -336,6 +336,7 @@ async function judge(run: Run): Promise<void> {
   for (const oracle of Object.values(ORACLES)) breaches.push(...oracle(evidence))
   for (const listing of listings.filter(({ complete }) => complete)) breaches.push(...(await rebuild(run, listing)))
   breaches.push(...(await attemptsMatch(run)))
+  breaches.push(...(await cursorReadsAll(run)))
   count(run, 'listings', listings.length)
   count(run, 'requests', receivers.requests.length)
   count(run, 'events', new Set(receivers.requests.map(({ id }) => id)).size)
@@ -366,3 +367,23 @@ async function attemptsMatch(run: Run): Promise<string[]> {
     return stored > seen || (stored < seen && !lossy) ? [`attempts: ${name} saw ${seen}, on record are ${stored}`] : []
   })
 }
+
+/** A reader by cursor gets every event that the witness got, once, in order, with the same bytes. */
+async function cursorReadsAll(run: Run): Promise<string[]> {
+  const sent = new Map(
+    run.receivers.requests.filter(({ endpoint }) => endpoint === WITNESS).map((one) => [one.id, one.body]),
+  )
+  const read: string[] = []
+  for (let after = 0; ;) {
+    const page = await listEvents(run.admin, { account: run.account.name, after, limit: 7 })
+    if (page.events.length === 0) break
+    read.push(...page.events.map(({ body }) => body))
+    after = page.next
+  }
+  const bySequence = [...sent.values()].sort((a, b) => sequenceOf(a) - sequenceOf(b))
+  return bySequence.join('\n') === read.join('\n')
+    ? []
+    : [`cursor: read ${read.length} events, the witness got ${sent.size}`]
+}
+
+const sequenceOf = (body: string) => Number((JSON.parse(body) as { sequence: string }).sequence)
