@@ -6,8 +6,10 @@ import { AppError } from './errors.ts'
 import { type LogLevel, LOG_LEVELS } from './log.ts'
 import type { Account } from './reconcile.ts'
 
+/** Settings by name, as the process has them. */
 export type Environment = Record<string, string | undefined>
 
+/** What an account may be called: it becomes part of each event's `source`. */
 export const ACCOUNT_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 
 const databaseUrl = v.pipe(
@@ -55,6 +57,7 @@ const accountList = v.pipe(
   v.check((list) => new Set(list.map(({ name }) => name)).size === list.length, 'names an account twice'),
 )
 
+/** The settings, checked; the README lists what each means. */
 export interface Config {
   databaseUrl: string
   /** What to call the one account. */

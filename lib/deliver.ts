@@ -14,6 +14,7 @@ export interface DrainResult {
   dead: number
 }
 
+/** How much a drain may take on; times in milliseconds. */
 export interface DrainOptions {
   /** The drain ends within it, even if more is due. */
   timeMs: number

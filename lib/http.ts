@@ -4,6 +4,7 @@ import http from 'node:http'
 import https from 'node:https'
 import type { LookupFunction } from 'node:net'
 
+/** One request: what to send, and what it may cost. */
 export interface Request {
   method: 'POST' | 'GET'
   headers: Record<string, string>
@@ -14,6 +15,7 @@ export interface Request {
   maxBytes: number
 }
 
+/** Whatever the server answered, redirects and errors too. */
 export interface Answer {
   status: number
   headers: http.IncomingHttpHeaders

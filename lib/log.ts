@@ -1,5 +1,7 @@
+/** How much a line matters. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
+/** From the least to the most. */
 export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 
 /** Writes one line of JSON; fields hold no secret, stream address or body. */

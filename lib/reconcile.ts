@@ -36,6 +36,7 @@ export interface TickResult {
   unreadable: number
 }
 
+/** How long a tick may take; what is not done by then is left to the next. */
 export interface TickOptions {
   /** For all accounts together (default 60 s): an account that is not begun by then fails. */
   timeMs?: number

@@ -18,6 +18,7 @@ import {
 /** Complete listings in a row without a session, and without a word from statsession, until it counts as closed. */
 export const ABSENT_AFTER = 3
 
+/** A step of a session's life. */
 export type ChangeType = 'created' | 'ready' | 'started' | 'closed' | 'failed'
 
 /** What statsession said of one session; a session it could not be asked for has none. */
@@ -43,6 +44,7 @@ export interface TickWindow extends Window {
   completeAfter?: Date | null
 }
 
+/** What a listing changed. */
 export interface Diff {
   /** Only sessions that changed in any way: ended ones first, each group in the order of ids. */
   transitions: Transition[]

@@ -1,8 +1,10 @@
 import type { ChangeType, Transition } from './diff.ts'
 import { IN_PROGRESS, PREPARING, type Session, type StatusName, statusName, type Window } from './session.ts'
 
+/** A change as subscribers name it. */
 export type EventType = `session.${ChangeType}`
 
+/** All there are, in the order of a session's life. */
 export const EVENT_TYPES: readonly EventType[] = [
   'session.created',
   'session.ready',

@@ -17,6 +17,7 @@ const HOUR = 3_600 * SECOND
 
 /** The longest wait before try 2, 3, 4 …: 5 s doubled each time up to 6 h; the real one is a random share of it. */
 export const FIRST_DELAY_MS = 5 * SECOND
+/** Where the doubling ends. */
 export const LONGEST_DELAY_MS = 6 * HOUR
 /** How long a delivery is tried before it is dead, from its first attempt. */
 export const RETRY_FOR_MS = 72 * HOUR

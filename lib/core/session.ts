@@ -38,6 +38,7 @@ export type EndReason = 'reported' | 'gone' | 'absent'
 /** The API's own code and message for an end; null where it gave none. */
 export type ApiFault = { code: number; message: string } | null
 
+/** When and why a session ended; whether it closed or failed is its look's status. */
 export interface End extends Window {
   reason: EndReason
   error: ApiFault
@@ -58,11 +59,16 @@ export interface Session {
   missing: { since: Date; times: number } | null
 }
 
+/** Ready: the stream exists, started or not. Source of the four numbers: Tencent 1211/109. */
 export const IN_PROGRESS = 1
+/** Ended in order; final. */
 export const CLOSED = 2
+/** Created, the model is loading. */
 export const PREPARING = 3
+/** The stream could not be created; final. */
 export const FAILED = 4
 
+/** A status as events and reports name it; `unknown` for numbers no page documents. */
 export type StatusName = 'preparing' | 'in_progress' | 'closed' | 'failed' | 'unknown'
 
 /** The word for a status number, as events and reports use it. */

@@ -1,11 +1,11 @@
-// Finds the server binaries that npm installed, in a place where the server's account can run them. It never trusts that
+// Finds the server binaries that npm installed, in a place where the server's user can run them. It never trusts that
 // the package's install script has run.
 import { existsSync, lstatSync, readFileSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { AppError } from '../errors.ts'
-import { type Account, run } from './postgres-account.ts'
+import { type SystemUser, run } from './postgres-user.ts'
 import { copyInto } from './postgres-copy.ts'
 
 /** `folder` holds bin/, lib/ and share/; `major` is the version that a data folder is bound to. */
@@ -14,15 +14,15 @@ export interface Binaries {
   major: string
 }
 
-/** The installed binaries, or a copy of them that `account` (by default ourselves) can run. */
-export async function findBinaries(account: Account | undefined): Promise<Binaries> {
+/** The installed binaries, or a copy of them that `user` (by default ourselves) can run. */
+export async function findBinaries(user: SystemUser | undefined): Promise<Binaries> {
   const packaged = packageFolder()
   const native = join(packaged, 'native')
   if (linkLibraries(native)) {
-    const { major, code } = await ask(native, account)
+    const { major, code } = await ask(native, user)
     if (major !== undefined) return { folder: native, major }
     if (code === 'EPERM' || code === 'EINVAL') {
-      const what = `Postgres refuses to run as root, and this root cannot become user ${account?.uid} (${code})`
+      const what = `Postgres refuses to run as root, and this root cannot become user ${user?.uid} (${code})`
       throw unavailable(what, 'run as another user, or ')
     }
     const asWeAre = await ask(native)
@@ -37,10 +37,10 @@ export async function findBinaries(account: Account | undefined): Promise<Binari
   for (const place of places) {
     const folder = copyInto(place, name, native)
     if (folder === undefined || !linkLibraries(folder)) continue
-    const { major } = await ask(folder, account)
+    const { major } = await ask(folder, user)
     if (major !== undefined) return { folder, major }
   }
-  const uid = account?.uid ?? process.getuid?.()
+  const uid = user?.uid ?? process.getuid?.()
   throw unavailable(`user ${uid} cannot run ${native}, and no copy of it could be put into ${places.join(' or ')}`)
 }
 
@@ -48,8 +48,8 @@ function unavailable(what: string, cure = ''): AppError {
   return new AppError('local_postgres_failed', `${what}: ${cure}set DATABASE_URL to a Postgres of your own`)
 }
 
-async function ask(folder: string, account?: Account): Promise<{ major?: string; code: unknown; output: string }> {
-  const answer = await run(join(folder, 'bin/postgres'), ['--version'], account)
+async function ask(folder: string, user?: SystemUser): Promise<{ major?: string; code: unknown; output: string }> {
+  const answer = await run(join(folder, 'bin/postgres'), ['--version'], user)
   const major = /^postgres \(PostgreSQL\) (\d+)/.exec(answer.output)?.[1]
   return major === undefined ? answer : { ...answer, major }
 }

@@ -1,4 +1,4 @@
-// A copy of a folder of programs, in a shared place such as /tmp, that every account can run and that nobody but root and
+// A copy of a folder of programs, in a shared place such as /tmp, that every user can run and that nobody but root and
 // ourselves can change: root will start what is in it. A copy is made aside and renamed, so it is never seen half done.
 import {
   chmodSync,
@@ -69,7 +69,7 @@ function copyTree(source: string, target: string): void {
     else if (entry.isSymbolicLink()) symlinkSync(readlinkSync(from), to)
     else {
       copyFileSync(from, to)
-      // Whatever umask npm ran with, the server's account must be able to read them.
+      // Whatever umask npm ran with, the server's user must be able to read them.
       chmodSync(to, (lstatSync(from).mode & 0o100) === 0 ? 0o644 : 0o755)
     }
   }

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { chownSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '../errors.ts'
-import { type Account, run } from './postgres-account.ts'
+import { type SystemUser, run } from './postgres-user.ts'
 import type { Binaries } from './postgres-binaries.ts'
 import { emptyFolder } from './postgres-home.ts'
 
@@ -11,12 +11,12 @@ import { emptyFolder } from './postgres-home.ts'
 export async function prepareData(
   home: string,
   binaries: Binaries,
-  account: Account | undefined,
+  user: SystemUser | undefined,
   fsync: boolean,
 ): Promise<void> {
   const data = join(home, 'data')
   if (existsSync(data)) {
-    await checkData(home, binaries, account)
+    await checkData(home, binaries, user)
     return
   }
   for (const name of readdirSync(home)) {
@@ -25,13 +25,13 @@ export async function prepareData(
   const password = join(home, 'password')
   rmSync(password, { force: true })
   writeFileSync(password, `${randomBytes(24).toString('base64url')}\n`, { mode: 0o600 })
-  if (account) chownSync(password, account.uid, account.gid)
-  const made = emptyFolder(home, 'data.new', account)
+  if (user) chownSync(password, user.uid, user.gid)
+  const made = emptyFolder(home, 'data.new', user)
   // The collation that is part of Postgres, because not every system has a C.UTF-8.
   const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']
   const auth = ['--username=postgres', '--auth=scram-sha-256', `--pwfile=${password}`]
   const args = ['-D', made, ...locale, ...auth, '--no-instructions', ...(fsync ? [] : ['--no-sync'])]
-  const { code, output } = await run(join(binaries.folder, 'bin/initdb'), args, account)
+  const { code, output } = await run(join(binaries.folder, 'bin/initdb'), args, user)
   if (code !== 0) {
     throw new AppError(
       'local_postgres_failed',
@@ -41,15 +41,15 @@ export async function prepareData(
   renameSync(made, data)
 }
 
-async function checkData(home: string, binaries: Binaries, account: Account | undefined): Promise<void> {
+async function checkData(home: string, binaries: Binaries, user: SystemUser | undefined): Promise<void> {
   const data = join(home, 'data')
   const startAnew = `move ${data} away to start with an empty one`
-  if (account) {
-    const { output } = await run(join(binaries.folder, 'bin/pg_ctl'), ['status', '-D', data], account)
+  if (user) {
+    const { output } = await run(join(binaries.folder, 'bin/pg_ctl'), ['status', '-D', data], user)
     if (output.includes('could not access directory')) {
       throw new AppError(
         'local_postgres_failed',
-        `user ${account.uid}, who owns ${data}, can no longer reach it: let it enter the folders above (chmod o+x), or ${startAnew}`,
+        `user ${user.uid}, who owns ${data}, can no longer reach it: let it enter the folders above (chmod o+x), or ${startAnew}`,
       )
     }
   }

@@ -1,5 +1,5 @@
 // Where the data of a local Postgres lies. Its home is a folder with data/ (the server's own), password, server.log and
-// owner; it is the folder that was asked for, or, when root's server account cannot reach that, one of root's with a link
+// owner; it is the folder that was asked for, or, when root's server user cannot reach that, one of root's with a link
 // to it from there. Data that exists is never removed.
 import {
   chmodSync,
@@ -18,7 +18,7 @@ import {
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { AppError } from '../errors.ts'
-import { type Account, run } from './postgres-account.ts'
+import { type SystemUser, run } from './postgres-user.ts'
 import type { Binaries } from './postgres-binaries.ts'
 
 /** The home that `dataDir` is or links to; undefined when there is neither data nor a folder that it links to. */
@@ -38,15 +38,15 @@ export function existingHome(dataDir: string): string | undefined {
 }
 
 /**
- * A home for new data: `dataDir`, or where `account` cannot reach it a new folder under /var/lib (else /var/tmp, which
+ * A home for new data: `dataDir`, or where `user` cannot reach it a new folder under /var/lib (else /var/tmp, which
  * systems clean) that `dataDir` links to.
  */
-export async function newHome(dataDir: string, binaries: Binaries, account: Account | undefined): Promise<string> {
-  if (!account || (await canHold(dataDir, binaries, account))) return dataDir
+export async function newHome(dataDir: string, binaries: Binaries, user: SystemUser | undefined): Promise<string> {
+  if (!user || (await canHold(dataDir, binaries, user))) return dataDir
   for (const place of ['/var/lib', '/var/tmp']) {
     const home = makeFolder(place)
     if (home === undefined) continue
-    if (await canHold(home, binaries, account)) {
+    if (await canHold(home, binaries, user)) {
       writeFileSync(
         join(home, 'README'),
         `Data of Rollcall's local Postgres. ${dataDir}/data links here, or it is of no use.\n`,
@@ -60,7 +60,7 @@ export async function newHome(dataDir: string, binaries: Binaries, account: Acco
   }
   throw new AppError(
     'local_postgres_failed',
-    `user ${account.uid}, which the server would run as, can reach neither ${dataDir} nor /var/lib: run as another user than root, or set DATABASE_URL`,
+    `user ${user.uid}, which the server would run as, can reach neither ${dataDir} nor /var/lib: run as another user than root, or set DATABASE_URL`,
   )
 }
 
@@ -84,16 +84,14 @@ function link(target: string, path: string): boolean {
   }
 }
 
-async function canHold(home: string, binaries: Binaries, account: Account): Promise<boolean> {
+async function canHold(home: string, binaries: Binaries, user: SystemUser): Promise<boolean> {
   let probe: string | undefined
   try {
-    probe = emptyFolder(home, 'probe', account)
+    probe = emptyFolder(home, 'probe', user)
     // Some mounts accept a change of owner or mode and forget it.
     const { uid, mode } = statSync(probe)
-    const status = await run(join(binaries.folder, 'bin/pg_ctl'), ['status', '-D', probe], account)
-    return (
-      uid === account.uid && (mode & 0o777) === 0o700 && status.output.includes('is not a database cluster directory')
-    )
+    const status = await run(join(binaries.folder, 'bin/pg_ctl'), ['status', '-D', probe], user)
+    return uid === user.uid && (mode & 0o777) === 0o700 && status.output.includes('is not a database cluster directory')
   } catch {
     return false
   } finally {
@@ -101,9 +99,9 @@ async function canHold(home: string, binaries: Binaries, account: Account): Prom
   }
 }
 
-/** A new folder `name-…` in `home` that only the server's account can enter. */
-export function emptyFolder(home: string, name: string, account: Account | undefined): string {
+/** A new folder `name-…` in `home` that only the server's user can enter. */
+export function emptyFolder(home: string, name: string, user: SystemUser | undefined): string {
   const folder = mkdtempSync(join(home, `${name}-`))
-  if (account) chownSync(folder, account.uid, account.gid)
+  if (user) chownSync(folder, user.uid, user.gid)
   return folder
 }

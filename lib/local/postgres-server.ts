@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Account, SERVER_ENV } from './postgres-account.ts'
+import { type SystemUser, SERVER_ENV } from './postgres-user.ts'
 
 /** A server that accepts connections. */
 export interface Server {
@@ -27,14 +27,14 @@ export async function launch(
   args: string[],
   data: string,
   log: string,
-  account: Account | undefined,
+  user: SystemUser | undefined,
 ): Promise<Server | string> {
   const output = openSync(log, 'w')
   let child: ChildProcess
   try {
     const stdio = ['ignore', output, output] as const
     child = spawn(program, ['-D', data, ...args], {
-      ...account,
+      ...user,
       env: SERVER_ENV,
       cwd: '/',
       detached: true,

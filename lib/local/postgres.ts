@@ -1,4 +1,4 @@
-// A real Postgres for one machine, from the binaries that npm installed: no Docker, no account, no settings. It must never
+// A real Postgres for one machine, from the binaries that npm installed: no Docker, no user, no settings. It must never
 // harm a server or data that it did not make.
 import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client } from 'pg'
 import { AppError } from '../errors.ts'
-import { type Account, serverAccount } from './postgres-account.ts'
+import { type SystemUser, serverUser } from './postgres-user.ts'
 import { type Binaries, findBinaries } from './postgres-binaries.ts'
 import { prepareData } from './postgres-data.ts'
 import { existingHome, newHome } from './postgres-home.ts'
@@ -33,7 +33,7 @@ export interface PostgresOptions {
   fsync?: boolean
   /** Server settings by name. */
   settings?: Record<string, string>
-  /** Where root finds an account for the server. */
+  /** Where root finds an user for the server. */
   passwdFile?: string
 }
 
@@ -62,14 +62,14 @@ async function start(options: PostgresOptions): Promise<LocalPostgres> {
   mkdirSync(options.dataDir, { recursive: true })
   const dataDir = realpathSync(options.dataDir)
   const existing = existingHome(dataDir)
-  const account = serverAccount(existing, passwdFile)
-  const binaries = await findBinaries(account)
-  const home = existing ?? (await newHome(dataDir, binaries, account))
+  const user = serverUser(existing, passwdFile)
+  const binaries = await findBinaries(user)
+  const home = existing ?? (await newHome(dataDir, binaries, user))
   const release = claimHome(home)
   try {
     await stopLeftover(join(home, 'data'))
-    await prepareData(home, binaries, account, fsync)
-    const { server, port } = await launchOnSomePort({ ...options, fsync }, home, binaries, account)
+    await prepareData(home, binaries, user, fsync)
+    const { server, port } = await launchOnSomePort({ ...options, fsync }, home, binaries, user)
     const stop = async (): Promise<void> => {
       await server.stop()
       release()
@@ -93,7 +93,7 @@ async function launchOnSomePort(
   options: PostgresOptions,
   home: string,
   binaries: Binaries,
-  account: Account | undefined,
+  user: SystemUser | undefined,
 ): Promise<{ server: Server; port: number }> {
   const data = join(home, 'data')
   const log = join(home, 'server.log')
@@ -101,7 +101,7 @@ async function launchOnSomePort(
   let port = options.port ?? lastPort(data) ?? (await freePort())
   for (const deadline = Date.now() + 10_000; ;) {
     const program = join(binaries.folder, 'bin/postgres')
-    const started = await launch(program, serverArguments(options, port), data, log, account)
+    const started = await launch(program, serverArguments(options, port), data, log, user)
     if (typeof started !== 'string') return { server: started, port }
     const portTaken = started.includes('Address already in use')
     if (portTaken && options.port !== undefined) {

@@ -29,6 +29,7 @@ import { serveSimulator } from './simulator/server.ts'
 import { lively, runTraffic } from './simulator/traffic.ts'
 import { type ReceivedEvent, startSubscriber } from './subscriber.ts'
 
+/** What `rollcall start` is given. */
 export interface StartOptions {
   environment: Environment
   /** Where the database of one machine lies, and `running.json` tells other commands how to reach it. */

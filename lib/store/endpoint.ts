@@ -99,6 +99,7 @@ export async function disableEndpoint(db: Kysely<Database>, id: string, reason: 
 
 /** What to deliver of what an endpoint missed: everything, the last event of each session, or nothing. */
 export const MISSED = ['all', 'latest', 'none'] as const
+/** One of MISSED. */
 export type Missed = (typeof MISSED)[number]
 
 /**

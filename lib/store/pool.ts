@@ -1,6 +1,7 @@
 import type { PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
 import pg from 'pg'
 
+/** What differs between a function, the command line and tests. */
 export interface PoolOptions {
   connections?: number
   /** A query that takes longer fails, with its connection: it may have died, and the function's time is limited. */

@@ -22,7 +22,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { type Account, pickAccount, serverAccount } from '../../lib/local/postgres-account.ts'
+import { type SystemUser, pickUser, serverUser } from '../../lib/local/postgres-user.ts'
 import { findBinaries } from '../../lib/local/postgres-binaries.ts'
 import { copyInto } from '../../lib/local/postgres-copy.ts'
 import { type LocalPostgres, type PostgresOptions, startPostgres } from '../../lib/local/postgres.ts'
@@ -37,7 +37,7 @@ import {
 import { childrenOf, isAlive, uidOf } from '../support/processes.ts'
 
 const isRoot = process.getuid?.() === 0
-const nobody = isRoot ? pickAccount(onlyNobody(readFileSync('/etc/passwd', 'utf8'))) : undefined
+const nobody = isRoot ? pickUser(onlyNobody(readFileSync('/etc/passwd', 'utf8'))) : undefined
 const nobodyRunsNode = nobody !== undefined && spawnSync(process.execPath, ['--version'], nobody).status === 0
 
 const POLL = { timeout: 15_000 }
@@ -274,11 +274,11 @@ describe('a data folder', () => {
     const first = await start({ dataDir })
     await first.stop()
     const data = join(first.home, 'data')
-    const account = serverAccount(first.home, '/etc/passwd')
-    const { folder: binaries } = await findBinaries(account)
+    const user = serverUser(first.home, '/etc/passwd')
+    const { folder: binaries } = await findBinaries(user)
     const port = new URL(first.url).port
     const args = ['-D', data, '-c', `port=${port}`, '-c', 'unix_socket_directories=']
-    const theirs = spawn(join(binaries, 'bin/postgres'), args, { ...account, cwd: '/', stdio: 'ignore' })
+    const theirs = spawn(join(binaries, 'bin/postgres'), args, { ...user, cwd: '/', stdio: 'ignore' })
     children.push(theirs)
     await expect.poll(() => serverPid(first.home), POLL).toBe(theirs.pid)
 
@@ -328,25 +328,25 @@ describe('a data folder', () => {
   })
 })
 
-describe('the account of root’s server', () => {
+describe('the user of root’s server', () => {
   it('is postgres, else nobody, and never one with the rights of root', () => {
     const root = 'root:x:0:0:root:/root:/bin/bash\n'
     const nobody = 'nobody:x:65534:65533:nobody:/nonexistent:/usr/sbin/nologin\n'
 
-    expect(pickAccount(`${root}${nobody}postgres:x:101:104::/:/bin/sh\n`)).toEqual({ uid: 101, gid: 104 })
-    expect(pickAccount(`${root}${nobody}_postgres:*:216:216::/:/bin/sh`)).toEqual({ uid: 216, gid: 216 })
-    expect(pickAccount(`${root}${nobody}postgres:x:0:0::/:/bin/sh\n`)).toEqual({ uid: 65534, gid: 65533 })
-    expect(pickAccount(`${root}nobody:*:-2:-2::/:/bin/sh\nmy-postgres:x:7:7::/:/bin/sh`)).toBeUndefined()
+    expect(pickUser(`${root}${nobody}postgres:x:101:104::/:/bin/sh\n`)).toEqual({ uid: 101, gid: 104 })
+    expect(pickUser(`${root}${nobody}_postgres:*:216:216::/:/bin/sh`)).toEqual({ uid: 216, gid: 216 })
+    expect(pickUser(`${root}${nobody}postgres:x:0:0::/:/bin/sh\n`)).toEqual({ uid: 65534, gid: 65533 })
+    expect(pickUser(`${root}nobody:*:-2:-2::/:/bin/sh\nmy-postgres:x:7:7::/:/bin/sh`)).toBeUndefined()
   })
 
-  it.runIf(isRoot && pickAccount(readFileSync('/etc/passwd', 'utf8')))('owns the data', async () => {
-    const account = pickAccount(readFileSync('/etc/passwd', 'utf8'))
+  it.runIf(isRoot && pickUser(readFileSync('/etc/passwd', 'utf8')))('owns the data', async () => {
+    const user = pickUser(readFileSync('/etc/passwd', 'utf8'))
 
     const postgres = await start()
 
     const { uid, gid } = statSync(join(postgres.home, 'data'))
-    expect({ uid, gid }).toEqual(account)
-    expect(uidOf(serverPid(postgres.home) ?? 0)).toBe(account?.uid)
+    expect({ uid, gid }).toEqual(user)
+    expect(uidOf(serverPid(postgres.home) ?? 0)).toBe(user?.uid)
   })
 
   it.runIf(nobody)('is nobody on a machine without postgres, and stays it once there is data', async () => {
@@ -384,7 +384,7 @@ describe('a user who is not root', () => {
     const dataDir = ownedByNobody(folder())
     const temporary = sticky(folder())
 
-    const child = await startAside({ dataDir }, { program: installed, account: nobody, temporary })
+    const child = await startAside({ dataDir }, { program: installed, user: nobody, temporary })
 
     expect(uidOf(serverPid(child.home) ?? 0)).toBe(nobody?.uid)
     expect(child.home).toBe(dataDir)
@@ -398,7 +398,7 @@ describe('a user who is not root', () => {
     const program = installChild(bundle, folder())
     await (await start({ dataDir })).stop()
 
-    const child = startAside({ dataDir }, { account: nobody, program, temporary: sticky(folder()) })
+    const child = startAside({ dataDir }, { user: nobody, program, temporary: sticky(folder()) })
 
     await expect(child).rejects.toThrow(/permission denied.*if it belongs to another user, start as that one/)
   })
@@ -526,7 +526,7 @@ async function start(options: Partial<PostgresOptions> = {}): Promise<LocalPostg
 
 async function startAside(
   options: PostgresOptions,
-  { program = bundle, ...as }: { program?: string; account?: Account | undefined; temporary?: string } = {},
+  { program = bundle, ...as }: { program?: string; user?: SystemUser | undefined; temporary?: string } = {},
 ): Promise<PostgresChild> {
   const child = await startChild(program, options, { ...as, spawned: (process) => children.push(process) })
   homes.add(child.home)

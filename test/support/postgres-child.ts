@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { build } from 'esbuild'
-import type { Account } from '../../lib/local/postgres-account.ts'
+import type { SystemUser } from '../../lib/local/postgres-user.ts'
 import type { PostgresOptions } from '../../lib/local/postgres.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -57,16 +57,16 @@ export function installChild(program: string, folder: string): string {
   return join(folder, 'cli.js')
 }
 
-/** Starts the program as `account`; resolves once its server runs, and throws what it failed with. `spawned` sees it first. */
+/** Starts the program as `user`; resolves once its server runs, and throws what it failed with. `spawned` sees it first. */
 export async function startChild(
   program: string,
   options: PostgresOptions,
-  { account, temporary = tmpdir(), spawned }: ChildOptions,
+  { user, temporary = tmpdir(), spawned }: ChildOptions,
 ): Promise<PostgresChild> {
   const child = spawn(process.execPath, [program, JSON.stringify({ fsync: false, ...options })], {
-    ...account,
+    ...user,
     // Another user cannot enter our folder, and our node_modules must not help.
-    cwd: account || temporary !== tmpdir() ? '/' : ROOT,
+    cwd: user || temporary !== tmpdir() ? '/' : ROOT,
     stdio: ['pipe', 'pipe', 'inherit'],
     env: { ...process.env, TMPDIR: temporary },
   })
@@ -78,7 +78,7 @@ export async function startChild(
 }
 
 export interface ChildOptions {
-  account?: Account | undefined
+  user?: SystemUser | undefined
   /** Its folder for temporary files. */
   temporary?: string
   spawned: (child: ChildProcess) => void

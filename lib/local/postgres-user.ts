@@ -1,20 +1,20 @@
-// Who a local Postgres runs as, and how its programs are run as that account: the server refuses to run as root.
+// Who a local Postgres runs as, and how its programs are run as that user: the server refuses to run as root.
 import { execFile } from 'node:child_process'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '../errors.ts'
 
 /** A user of this machine that root can become. */
-export interface Account {
+export interface SystemUser {
   uid: number
   gid: number
 }
 
-// A clean environment, because PG* variables, a locale or a library path of the caller would change what the server does.
+/** A clean environment, because PG* variables, a locale or a library path of the caller would change what the server does. */
 export const SERVER_ENV = { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' }
 
-/** From the text of /etc/passwd: `postgres` (macOS: `_postgres`), else `nobody`. Never an account with the rights of root. */
-export function pickAccount(passwd: string): Account | undefined {
+/** From the text of /etc/passwd: `postgres` (macOS: `_postgres`), else `nobody`. Never a user with the rights of root. */
+export function pickUser(passwd: string): SystemUser | undefined {
   for (const wanted of ['postgres', '_postgres', 'nobody']) {
     for (const line of passwd.split('\n')) {
       const [name, , uid, gid] = line.split(':')
@@ -27,10 +27,10 @@ export function pickAccount(passwd: string): Account | undefined {
 }
 
 /**
- * The account to switch to, or undefined when we are not root and run as ourselves. The data in `home` decides, if there
+ * The user to switch to, or undefined when we are not root and run as ourselves. The data in `home` decides, if there
  * is any: only its owner may open it.
  */
-export function serverAccount(home: string | undefined, passwdFile: string): Account | undefined {
+export function serverUser(home: string | undefined, passwdFile: string): SystemUser | undefined {
   if (process.getuid?.() !== 0) return undefined
   const data = join(home ?? '', 'data')
   if (home !== undefined && existsSync(data)) {
@@ -38,11 +38,11 @@ export function serverAccount(home: string | undefined, passwdFile: string): Acc
     if (uid !== 0) return { uid, gid }
     throw new AppError(
       'local_postgres_failed',
-      `${data} belongs to root, as whom Postgres refuses to run: give it and ${home}/password to another account (chown -R)`,
+      `${data} belongs to root, as whom Postgres refuses to run: give it and ${home}/password to another user (chown -R)`,
     )
   }
-  const account = pickAccount(readFileSync(passwdFile, 'utf8'))
-  if (account) return account
+  const user = pickUser(readFileSync(passwdFile, 'utf8'))
+  if (user) return user
   throw new AppError(
     'local_postgres_failed',
     `Postgres refuses to run as root, and ${passwdFile} has neither postgres nor nobody: run as another user, or set DATABASE_URL`,
@@ -50,9 +50,9 @@ export function serverAccount(home: string | undefined, passwdFile: string): Acc
 }
 
 /** Runs one program to its end; gives its exit code (or the system's error code) and all it printed. Never throws. */
-export function run(program: string, args: string[], account?: Account): Promise<{ code: unknown; output: string }> {
+export function run(program: string, args: string[], user?: SystemUser): Promise<{ code: unknown; output: string }> {
   return new Promise((resolve) => {
-    const options = { ...account, env: SERVER_ENV, cwd: '/' }
+    const options = { ...user, env: SERVER_ENV, cwd: '/' }
     try {
       execFile(program, args, options, (error, stdout, stderr) => {
         resolve({ code: error ? error.code : 0, output: `${stdout}${stderr}` || (error?.message ?? '') })
