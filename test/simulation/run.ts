@@ -266,7 +266,9 @@ async function changeEndpoints(run: Run): Promise<void> {
   const id = name === undefined ? undefined : run.endpoints.get(name)
   const lot = between(run.chance, [0, 1])
   if (lot < 0.25 || name === undefined || id === undefined) {
-    await operate(run, (db) => add(run, `late-${run.clock.now}-${run.endpoints.size}`, db))
+    // A name of its own, also when the one before died after it was stored.
+    count(run, 'endpoints added')
+    await operate(run, (db) => add(run, `late-${run.counts['endpoints added']}`, db))
   } else if (lot < 0.5) await operate(run, (db) => disableEndpoint(db, id, 'simulated'))
   else if (lot < 0.9) await operate(run, (db) => enableEndpoint(db, id, 'all'))
   else {
