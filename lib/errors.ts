@@ -32,8 +32,14 @@ export class AppError extends Error {
 /** One line for a log or a terminal: the code where there is one, and the message without line breaks. */
 export function describe(error: unknown): string {
   if (error instanceof AppError) return `${error.code}: ${oneLine(error.message)}`
-  if (error instanceof Error) return `${error.name}: ${oneLine(error.message || String(Reflect.get(error, 'code')))}`
+  if (error instanceof Error) return `${error.name}: ${oneLine(error.message || codeOf(error))}`
   return oneLine(String(error))
+}
+
+/** The code that an error brought along, of Postgres, Node or the Tencent API; empty where there is none. */
+export function codeOf(error: unknown): string {
+  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined
+  return typeof code === 'string' ? code : ''
 }
 
 function oneLine(text: string): string {

@@ -2,7 +2,7 @@ import http from 'node:http'
 import https from 'node:https'
 import type { LookupFunction } from 'node:net'
 import { CommonClient } from 'tencentcloud-sdk-nodejs-common'
-import { AppError, describe } from './errors.ts'
+import { AppError, codeOf, describe } from './errors.ts'
 
 /** Access to Tencent Cloud's API. The credential is asked for at each call: SCF's are temporary. */
 export interface Cloud {
@@ -20,8 +20,7 @@ export async function invokeFunction(cloud: Cloud, name: string): Promise<void> 
   try {
     await client.request('Invoke', { FunctionName: name, InvocationType: 'Event', ClientContext: '{}' })
   } catch (error) {
-    const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined
-    const reason = typeof code === 'string' ? `${code}: ${describe(error)}` : describe(error)
+    const reason = [codeOf(error), describe(error)].filter(Boolean).join(': ')
     const message = `function ${name} was not invoked: ${reason}; its timer will deliver`
     throw new AppError('invoke_failed', message, { cause: error })
   }

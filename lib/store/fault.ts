@@ -1,10 +1,4 @@
-import { AppError } from '../errors.ts'
-
-/** Postgres's own code, or Node's, of an error that came up from a query. */
-export function codeOf(error: unknown): string {
-  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined
-  return typeof code === 'string' ? code : ''
-}
+import { AppError, codeOf } from '../errors.ts'
 
 /** Class 08 and 57P0x: the connection failed or the server is going down. The rest is Node's. */
 const UNREACHABLE = /^(08...|57P0.|53300|ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH)$/
