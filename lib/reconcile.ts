@@ -126,9 +126,10 @@ async function listAndCommit(
     if (!locked) return skipped('busy')
     // Another tick has committed since this one began: its listing may be the newer one, whichever began first.
     if (locked.listedAt?.getTime() !== state.listedAt?.getTime()) return skipped('stale')
-    if (locked.listedAt && locked.listedAt >= listedAt) return skipped('stale')
 
-    const window = { after: locked.listedAt, completeAfter: locked.completeAt, before: locked.now }
+    // The database's clock may have been set back meanwhile.
+    const before = locked.now > listedAt ? locked.now : listedAt
+    const window = { after: locked.listedAt, completeAfter: locked.completeAt, before }
     const { transitions, complete, settled } = diff(known, listing, evidence, window, unasked)
     const events = eventsOf(transitions, account.name, locked.position, () => newId('evt_'))
 

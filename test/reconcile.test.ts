@@ -365,6 +365,24 @@ describe('ticks at the same time', () => {
     expect(await told()).toEqual(['created', 'ready', 'closed reported'])
   })
 
+  test('go on after the database set its clock back: no tick is stale for hours, and no told time goes back', async () => {
+    const id = create()
+    await tickAfter(11)
+    const hourLater = sql`interval '1 hour'`
+    await sql`update event set occurred_at = occurred_at + ${hourLater}`.execute(world.db)
+    await sql`update snapshot set listed_at = listed_at + ${hourLater}`.execute(world.db)
+    await sql`update account set listed_at = listed_at + ${hourLater}, complete_at = null`.execute(world.db)
+    await sql`update session_version set valid_from = valid_from + ${hourLater}`.execute(world.db)
+    startSession(api.simulator, id)
+
+    expect(await tickAfter(1)).toMatchObject({ outcome: 'committed', events: 1 })
+    const events = await world.db.selectFrom('event').select(['occurred_at', 'body']).orderBy('position').execute()
+    const times = events.map((event) => event.occurred_at.getTime())
+    expect(times).toEqual([...times].sort((a, b) => a - b))
+    const { observed } = (JSON.parse(events.at(-1)!.body) as ReceivedEvent).data
+    expect(Date.parse(observed.before)).toBeGreaterThan(Date.parse(observed.after!))
+  })
+
   test('of several accounts do not touch each other: one whose API is down fails alone', async () => {
     const healthy = await world.simulate('healthy', {}, 2)
     createSession(healthy.simulator, { userId: 'x', projectId: 'p' })

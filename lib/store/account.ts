@@ -7,6 +7,10 @@ export const clock = sql<Date>`date_trunc('milliseconds', clock_timestamp())`
 const LIMITS = sql<string>`set_config('idle_in_transaction_session_timeout', '15000', true)
   || set_config('statement_timeout', '25000', true)`
 
+/** The same for a tick that begins: never a moment that an earlier tick had, whatever an administrator or a failover did to the clock. */
+const nextTick = sql<Date>`greatest(${clock},
+  (select max(listed_at) + interval '1 millisecond' from snapshot where account_id = account.id))`
+
 /** An account as a tick finds it; `now` is the database's clock, before the listing is asked for. */
 export interface AccountState {
   id: number
@@ -20,7 +24,7 @@ export async function ensureAccount(db: Kysely<Database>, name: string): Promise
   const read = () =>
     db
       .selectFrom('account')
-      .select(['id', clock.as('now'), 'listed_at as listedAt', 'digest'])
+      .select(['id', nextTick.as('now'), 'listed_at as listedAt', 'digest'])
       .where('name', '=', name)
       .executeTakeFirst()
   const found = await read()
@@ -32,6 +36,10 @@ export async function ensureAccount(db: Kysely<Database>, name: string): Promise
     .execute()
   return (await read()) ?? ensureAccount(db, name)
 }
+
+/** When all answers of the API are in: never before an event that was told. */
+const afterAnswers = sql<Date>`greatest(${clock},
+  (select occurred_at from event where account_id = account.id order by position desc limit 1))`
 
 /** The account under its lock; `now` is the database's clock, after every answer of the API is in. */
 export interface LockedAccount {
@@ -48,7 +56,13 @@ export interface LockedAccount {
 export function lockAccount(tx: Transaction<Database>, accountId: number): Promise<LockedAccount | undefined> {
   return tx
     .selectFrom('account')
-    .select(['listed_at as listedAt', 'complete_at as completeAt', 'position', clock.as('now'), LIMITS.as('limits')])
+    .select([
+      'listed_at as listedAt',
+      'complete_at as completeAt',
+      'position',
+      afterAnswers.as('now'),
+      LIMITS.as('limits'),
+    ])
     .where('id', '=', accountId)
     .forUpdate()
     .skipLocked()

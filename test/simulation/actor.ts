@@ -8,7 +8,7 @@ import { openPool } from '../../lib/store/pool.ts'
 /** What happens to an actor at a point: its statement is sent, or it dies before or right after. */
 export type Fate = 'go on' | 'die before' | 'die after'
 
-/** What watches the statements of an actor, or changes one on its way to see that an oracle notices. */
+/** What watches the statements of an actor, or changes one on its way. */
 export interface Tap {
   rewrite?: (statement: string) => string
   sent?: (statement: string, rows: Record<string, unknown>[]) => void

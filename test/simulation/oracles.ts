@@ -1,7 +1,10 @@
 // What must hold after a run, computed from what the simulated API did and what the receivers saw, never from Rollcall's
-// own tables; two oracles then hold its tables against that. Each gives its breaches, one line each.
+// own tables; judge.ts then holds those against it. Each oracle gives its breaches, one line each.
 import { liveAt, type Transition } from '../../lib/local/simulator/simulator.ts'
 import type { ReceivedEvent } from '../support/receiver.ts'
+
+/** As design section 3 has it, and not as the code says. */
+const ABSENT_AFTER = 3
 
 /** A list as the API answered it to a tick that committed. */
 export interface CommittedListing {
@@ -19,13 +22,29 @@ export interface SeenRequest {
   answered: number | null
 }
 
+/** Before request number `at`, somebody decided that this endpoint need not get all that it had not got yet. */
+export interface Pardon {
+  endpoint: string
+  at: number
+}
+
 export interface Evidence {
   truth: readonly Transition[]
   now: number
+  /** In order of time. */
   listings: CommittedListing[]
+  /** Whether statsession may have been asked without an answer. */
+  statFailed: boolean
   requests: SeenRequest[]
+  pardons: Pardon[]
+  /** What came to an address that nothing may be sent to. */
+  trespasses: string[]
   /** An endpoint that wanted everything from the beginning to the end. */
   witness: string
+  /** Endpoints that are there at the end and wanted everything since they were added. */
+  faithful: string[]
+  /** Endpoints that at some time wanted the latest event of each session only, and never less. */
+  latest: string[]
 }
 
 export type Oracle = (evidence: Evidence) => string[]
@@ -42,8 +61,19 @@ function lanes(requests: SeenRequest[], endpoint: string): Map<string, SeenReque
   return bySession
 }
 
+/** A lane's events by incarnation: each begins with its created. */
+function incarnations(lane: SeenRequest[]): ReceivedEvent[][] {
+  const lives: ReceivedEvent[][] = []
+  for (const { event } of lane) {
+    if (event.type === 'session.created' || lives.length === 0) lives.push([])
+    lives.at(-1)!.push(event)
+  }
+  return lives
+}
+
 const isEnd = ({ type }: ReceivedEvent) => type === 'session.closed' || type === 'session.failed'
 const isSuccess = (status: number | null) => status !== null && status >= 200 && status < 300
+const hasEnded = (status: number | undefined) => status === 2 || status === 4
 
 /** Folding what the witness received gives the sessions that the API has live at the end, in their states. */
 export const fold: Oracle = ({ truth, now, requests, witness }) => {
@@ -67,25 +97,31 @@ export const fold: Oracle = ({ truth, now, requests, witness }) => {
   )
 }
 
-/** Every session of a committed listing has one created; once gone, one end, of the kind and code of the truth. */
-export const eachOnce: Oracle = ({ truth, listings, requests, witness }) => {
+/**
+ * Every session of a committed listing has one created; once gone, one end, of the kind and code of the truth. Only one
+ * that was told as absent may come back, as a new incarnation.
+ */
+export const eachOnce: Oracle = ({ truth, listings, requests, witness, statFailed }) => {
   const told = lanes(requests, witness)
   const last = new Map(truth.map((step) => [step.sessionId, step]))
   const listed = new Set(listings.flatMap(({ items }) => items.map(({ id }) => id)))
   return [...listed].flatMap((id) => {
-    const events = (told.get(id) ?? []).map(({ event }) => event)
-    const created = events.filter(({ type }) => type === 'session.created').length
-    const ends = events.filter(isEnd)
+    const lives = incarnations(told.get(id) ?? [])
     const final = last.get(id)
-    const gone = final !== undefined && (final.to === 2 || final.to === 4)
-    const breaches: string[] = []
-    if (created !== 1) breaches.push(`once: ${id} has ${created} created`)
-    if (ends.length !== (gone ? 1 : 0)) breaches.push(`once: ${id} has ${ends.length} ends, it is ${final?.to}`)
-    const [end] = ends
-    if (end && gone && end.data.reason === 'reported') {
+    const breaches: string[] = lives.length === 0 ? [`once: ${id} is not told`] : []
+    for (const [index, life] of lives.entries()) {
+      const isLast = index === lives.length - 1
+      const ends = life.filter(isEnd)
+      const expected = isLast && !hasEnded(final?.to) ? 0 : 1
+      if (life[0]?.type !== 'session.created') breaches.push(`once: ${id} does not begin with created`)
+      if (ends.length !== expected) breaches.push(`once: ${id} has ${ends.length} ends, it is ${final?.to}`)
+      const [end] = ends
+      if (!isLast && end?.data.reason !== 'absent') breaches.push(`once: ${id} was created again after its end`)
+      if (!end || !final || end.data.reason !== 'reported') continue
       const type = final.to === 4 ? 'session.failed' : 'session.closed'
       const code = end.data.error?.code ?? 0
-      if (end.type !== type || code !== final.errorCode) {
+      const silent = statFailed && end.data.error === null
+      if (end.type !== type || (code !== final.errorCode && !silent)) {
         breaches.push(`cause: ${id} is told ${end.type} ${code}, it was ${type} ${final.errorCode}`)
       }
     }
@@ -93,13 +129,29 @@ export const eachOnce: Oracle = ({ truth, listings, requests, witness }) => {
   })
 }
 
-/** No end without a cause: what was told as ended had ended in truth by the time the run is over. */
-export const noFalseEnd: Oracle = ({ truth, requests, witness }) => {
+/**
+ * No end without a cause: what was told as ended had ended in truth by the time the run is over, or is told as absent, and
+ * then several complete listings in a row had lacked it.
+ */
+export const noFalseEnd: Oracle = ({ truth, listings, requests, witness }) => {
   const last = new Map(truth.map((step) => [step.sessionId, step.to]))
+  const complete = listings.filter((listing) => listing.complete)
+  // `observed.after` is when it was last there.
+  const wasLacking = (id: string, after: Date) => {
+    const since = complete.filter(({ listedAt }) => listedAt > after).slice(0, ABSENT_AFTER)
+    return since.length === ABSENT_AFTER && since.every(({ items }) => items.every((item) => item.id !== id))
+  }
   return [...lanes(requests, witness)].flatMap(([id, lane]) =>
-    lane.some(({ event }) => isEnd(event)) && (last.get(id) === 1 || last.get(id) === 3)
-      ? [`false end: ${id} is told as ended and lives`]
-      : [],
+    lane
+      .filter(({ event }) => isEnd(event))
+      .flatMap(({ event }) => {
+        if (event.data.reason !== 'absent') {
+          return hasEnded(last.get(id)) ? [] : [`false end: ${id} is told as ended and lives`]
+        }
+        return wasLacking(id, new Date(event.data.observed.after ?? NaN))
+          ? []
+          : [`false end: ${id} is told as absent and was listed`]
+      }),
   )
 }
 
@@ -114,11 +166,14 @@ export const oneIdOneBody: Oracle = ({ requests }) => {
 }
 
 /** In each lane events first arrive in order, and none before the one before it was answered with success. */
-export const laneOrder: Oracle = ({ requests }) => {
+export const laneOrder: Oracle = ({ requests, pardons }) => {
   const breaches: string[] = []
   const highest = new Map<string, number>()
   const succeeded = new Map<string, number>()
-  for (const { endpoint, event, id, answered } of requests) {
+  for (const [index, { endpoint, event, id, answered }] of requests.entries()) {
+    for (const pardon of pardons.filter(({ at }) => at === index)) {
+      for (const [lane, sequence] of highest) if (lane.startsWith(`${pardon.endpoint} `)) succeeded.set(lane, sequence)
+    }
     const lane = `${endpoint} ${event.source} ${event.subject}`
     const sequence = Number(event.sequence)
     const before = highest.get(lane) ?? 0
@@ -132,7 +187,7 @@ export const laneOrder: Oracle = ({ requests }) => {
   return breaches
 }
 
-/** The witness got every position from 1 on, and of each session every revision from 1 on. */
+/** The witness got every position from 1 on, and of each incarnation every revision from 1 on. */
 export const gapless: Oracle = ({ requests, witness }) => {
   const own = [...lanes(requests, witness)]
   const positions = own.flatMap(([, lane]) => lane.map(({ event }) => Number(event.sequence))).sort((a, b) => a - b)
@@ -140,12 +195,61 @@ export const gapless: Oracle = ({ requests, witness }) => {
     ? []
     : [`gap: ${positions.length} events, the last position is ${positions.at(-1)}`]
   for (const [id, lane] of own) {
-    const revisions = lane.map(({ event }) => event.data.revision)
-    if (!revisions.every((revision, index) => revision === index + 1)) {
-      breaches.push(`gap: revisions of ${id} are ${revisions.join(' ')}`)
+    for (const life of incarnations(lane)) {
+      const revisions = life.map(({ data }) => data.revision)
+      if (!revisions.every((revision, index) => revision === index + 1)) {
+        breaches.push(`gap: revisions of ${id} are ${revisions.join(' ')}`)
+      }
     }
   }
   return breaches
 }
 
-export const ORACLES: Record<string, Oracle> = { fold, eachOnce, noFalseEnd, oneIdOneBody, laneOrder, gapless }
+/** Times of one session never go back, and each change happened in a window that has an inside. */
+export const forwardTimes: Oracle = ({ requests, witness }) =>
+  [...lanes(requests, witness)].flatMap(([id, lane]) =>
+    lane.flatMap(({ event: { time, data } }, index) => {
+      const { after, before } = data.observed
+      const earlier = lane[index - 1]?.event.time ?? ''
+      return (after === null || after < before) && earlier <= time ? [] : [`time: ${id} at ${time}, after ${earlier}`]
+    }),
+  )
+
+/** Who wanted everything got everything from its first event on; who wanted the latest got each session's last. */
+export const nothingLost: Oracle = ({ requests, witness, faithful, latest }) => {
+  const sequences = (endpoint: string) =>
+    [...lanes(requests, endpoint).values()].flat().map(({ event }) => Number(event.sequence))
+  const all = Math.max(0, ...sequences(witness))
+  const breaches = faithful.flatMap((endpoint) => {
+    const own = sequences(endpoint)
+    const missing = own.length === 0 ? 0 : all - Math.min(...own) + 1 - own.length
+    return missing === 0 ? [] : [`lost: ${endpoint} lacks ${missing} events`]
+  })
+  for (const endpoint of latest) {
+    const first = Math.min(...sequences(endpoint))
+    const got = lanes(requests, endpoint)
+    for (const [id, lane] of lanes(requests, witness)) {
+      const final = lane.at(-1)!
+      const isIts = Number(final.event.sequence) >= first
+      if (isIts && !got.get(id)?.some((one) => one.id === final.id)) {
+        breaches.push(`lost: ${endpoint} lacks the last of ${id}`)
+      }
+    }
+  }
+  return breaches
+}
+
+/** Nothing was ever sent to a forbidden address, not even by a redirect. */
+export const noTrespass: Oracle = ({ trespasses }) => trespasses.map((path) => `address: ${path} was sent`)
+
+export const ORACLES: Record<string, Oracle> = {
+  fold,
+  eachOnce,
+  noFalseEnd,
+  oneIdOneBody,
+  laneOrder,
+  gapless,
+  forwardTimes,
+  nothingLost,
+  noTrespass,
+}

@@ -1,17 +1,28 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { ReceivedEvent } from '../support/receiver.ts'
-import type { SeenRequest } from './oracles.ts'
+import type { Pardon, SeenRequest } from './oracles.ts'
 
 /** How a receiver behaves at present. */
 export type Mood = 'well' | 'failing' | 'hanging' | 'cutting' | 'busy' | 'redirecting'
 
+/** The only address that events may be sent to. */
+export const ALLOWED = '127.0.0.1'
+const FORBIDDEN = '127.0.0.2'
+
 export interface Receivers {
   /** Where receiver `name` is. */
   url(name: string): string
+  /** The same at an address that nothing may be sent to; redirects lead there too. */
+  forbiddenUrl(name: string): string
   moods: Map<string, Mood>
   requests: SeenRequest[]
+  /** What came to the forbidden address. */
+  trespasses: string[]
+  pardons: Pardon[]
+  /** From here on, receiver `name` need not get what it has not got yet. */
+  forgive(name: string): void
   close(): Promise<void>
 }
 
@@ -19,7 +30,13 @@ export interface Receivers {
 export async function openReceivers(): Promise<Receivers> {
   const moods = new Map<string, Mood>()
   const requests: SeenRequest[] = []
-  const server = createServer((request, response) => {
+  const trespasses: string[] = []
+  const pardons: Pardon[] = []
+  const forbidden = await listen(FORBIDDEN, (request, response) => {
+    trespasses.push(request.url ?? '')
+    response.writeHead(204).end()
+  })
+  const allowed = await listen(ALLOWED, (request, response) => {
     const chunks: Buffer[] = []
     request.on('error', () => undefined)
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -46,7 +63,7 @@ export async function openReceivers(): Promise<Receivers> {
         case 'busy':
           return answer(429, { 'retry-after': '1' })
         case 'redirecting':
-          return answer(307, { location: '/elsewhere' })
+          return answer(307, { location: `${forbidden.url}/redirected` })
         case 'cutting':
           return request.socket.destroy()
         case 'hanging':
@@ -54,18 +71,28 @@ export async function openReceivers(): Promise<Receivers> {
       }
     })
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
   return {
-    url: (name) => `http://127.0.0.1:${port}/${name}`,
+    url: (name) => `${allowed.url}/${name}`,
+    forbiddenUrl: (name) => `${forbidden.url}/${name}`,
     moods,
     requests,
+    trespasses,
+    pardons,
+    forgive: (endpoint) => void pardons.push({ endpoint, at: requests.length }),
     close: async () => {
-      const closed = once(server, 'close')
-      server.close()
-      server.closeAllConnections()
-      await closed
+      for (const { server } of [allowed, forbidden]) {
+        const closed = once(server, 'close')
+        server.close()
+        server.closeAllConnections()
+        await closed
+      }
     },
   }
+}
+
+async function listen(address: string, answer: RequestListener): Promise<{ server: Server; url: string }> {
+  const server = createServer(answer)
+  server.listen(0, address)
+  await once(server, 'listening')
+  return { server, url: `http://${address}:${(server.address() as AddressInfo).port}` }
 }

@@ -1,0 +1,100 @@
+// Holds a run that has come to rest against the oracles, and Rollcall's tables against what the API and the receivers saw.
+import { sql } from 'kysely'
+import { listEvents, readSessions } from '../../lib/store/history.ts'
+import { type CommittedListing, ORACLES } from './oracles.ts'
+import { count, type Run, WITNESS } from './steps.ts'
+
+/** Adds what is wrong to the run's breaches. */
+export async function judge(run: Run): Promise<void> {
+  const { simulator, clocks, breaches, counts, endpoints, wanted } = run
+  const { requests, pardons, trespasses } = run.receivers
+  const snapshots = await run.admin
+    .selectFrom('snapshot')
+    .select(['listed_at', 'outcome'])
+    .where('outcome', '<>', 'failed')
+    .orderBy('listed_at')
+    .execute()
+  const listings = snapshots.map(({ listed_at, outcome }) => ({
+    listedAt: listed_at,
+    complete: outcome !== 'incomplete',
+    items: run.listings.get(listed_at.getTime()) ?? [],
+  }))
+  const statFailed = [counts['statsession down'], counts['API faults']].some((times = 0) => times > 0)
+  const names = [...endpoints.keys()]
+  const evidence = {
+    truth: simulator.truth,
+    now: clocks.life,
+    listings,
+    statFailed,
+    requests,
+    pardons,
+    trespasses,
+    witness: WITNESS,
+    faithful: names.filter((name) => !wanted.has(name)),
+    latest: names.filter((name) => wanted.get(name) === 'latest'),
+  }
+  for (const oracle of Object.values(ORACLES)) breaches.push(...oracle(evidence))
+  for (const listing of listings.filter(({ complete }) => complete)) breaches.push(...(await rebuild(run, listing)))
+  breaches.push(...(await attemptsMatch(run)), ...sentOnceDelivered(run), ...(await cursorReadsAll(run)))
+  count(run, 'listings', listings.length)
+  count(run, 'requests', requests.length)
+  count(run, 'events', new Set(requests.map(({ id }) => id)).size)
+  count(run, 'sessions', simulator.sessions.size)
+}
+
+/** The tables give back the listing that the API answered: who was live, and in which state. */
+async function rebuild(run: Run, { listedAt, items }: CommittedListing): Promise<string[]> {
+  const names: Record<number, string> = { 1: 'in_progress', 3: 'preparing' }
+  const live = items.filter(({ status }) => status in names)
+  const expected = new Set(live.map(({ id, status, started }) => `${id} ${names[status]} ${started}`))
+  const rows = await readSessions(run.admin, { at: listedAt })
+  const rebuilt = new Set(rows.map(({ id, status, started }) => `${id} ${status} ${started}`))
+  const wrong = [...expected, ...rebuilt].filter((line) => !expected.has(line) || !rebuilt.has(line))
+  return wrong.map((line) => `listing of ${listedAt.toISOString()}: ${line} is on one side only`)
+}
+
+/** Every attempt on record was a request seen; every request seen is on record, but for those of killed or cut drains. */
+async function attemptsMatch(run: Run): Promise<string[]> {
+  const rows = await sql<{ endpoint: string; n: number }>`
+    select endpoint.description as endpoint, count(*) as n
+    from attempt join delivery on delivery.id = attempt.delivery_id join endpoint on endpoint.id = delivery.endpoint_id
+    where outcome <> 'forbidden_address' group by 1`.execute(run.admin)
+  const lossy = (run.counts['drain killed'] ?? 0) + (run.counts['drain failed'] ?? 0) > 0
+  return [...run.endpoints.keys()].flatMap((name) => {
+    const seen = run.receivers.requests.filter(({ endpoint }) => endpoint === name).length
+    const stored = rows.rows.find(({ endpoint }) => endpoint === name)?.n ?? 0
+    return stored > seen || (stored < seen && !lossy) ? [`attempts: ${name} saw ${seen}, on record are ${stored}`] : []
+  })
+}
+
+/** What was delivered stays delivered: no request beyond the attempts that had been made by then. */
+function sentOnceDelivered(run: Run): string[] {
+  const seen = new Map<string, number>()
+  for (const { endpoint, id } of run.receivers.requests) {
+    const key = `${run.endpoints.get(endpoint)} ${id}`
+    seen.set(key, (seen.get(key) ?? 0) + 1)
+  }
+  return [...run.delivered].flatMap(([key, attempts]) =>
+    (seen.get(key) ?? 0) > attempts ? [`again: ${key} was sent again after it was delivered`] : [],
+  )
+}
+
+/** A reader by cursor gets every event that the witness got, once, in order, with the same bytes. */
+async function cursorReadsAll(run: Run): Promise<string[]> {
+  const sent = new Map(
+    run.receivers.requests.filter(({ endpoint }) => endpoint === WITNESS).map((one) => [one.id, one.body]),
+  )
+  const read: string[] = []
+  for (let after = 0; ;) {
+    const page = await listEvents(run.admin, { account: run.account.name, after, limit: 7 })
+    if (page.events.length === 0) break
+    read.push(...page.events.map(({ body }) => body))
+    after = page.next
+  }
+  const bySequence = [...sent.values()].sort((a, b) => sequenceOf(a) - sequenceOf(b))
+  return bySequence.join('\n') === read.join('\n')
+    ? []
+    : [`cursor: read ${read.length} events, the witness got ${sent.size}`]
+}
+
+const sequenceOf = (body: string) => Number((JSON.parse(body) as { sequence: string }).sequence)

@@ -1,0 +1,307 @@
+// What can happen at one step of a run, each drawn from that step's own chance: leaving a step out changes no other's draws.
+import { type Kysely, sql } from 'kysely'
+import { drain } from '../../lib/deliver.ts'
+import { describe } from '../../lib/errors.ts'
+import { between, type Chance, happens, pick } from '../../lib/local/simulator/chance.ts'
+import type { Fault, Simulator } from '../../lib/local/simulator/simulator.ts'
+import type { Traffic } from '../../lib/local/simulator/traffic.ts'
+import { migrateToLatest } from '../../lib/migrate.ts'
+import type { Poster } from '../../lib/post.ts'
+import { type Account, tick } from '../../lib/reconcile.ts'
+import type { Database } from '../../lib/store/database.ts'
+import {
+  addEndpoint,
+  disableEndpoint,
+  enableEndpoint,
+  type Missed,
+  MISSED,
+  moveEndpoint,
+  removeEndpoint,
+} from '../../lib/store/endpoint.ts'
+import { type Actor, type Fate, Killed, startActor, type Tap } from './actor.ts'
+import type { CommittedListing } from './oracles.ts'
+import type { Mood, Receivers } from './receivers.ts'
+
+/** The one endpoint that wants everything, and is never disabled. */
+export const WITNESS = 'witness'
+const POST_DEADLINE_MS = 150
+
+/** The clocks that may be wrong, in milliseconds; the API's own two are set by the run. */
+export interface Clocks {
+  /** The API's: what sessions live by. */
+  life: number
+  /** How far the API's wall clock is ahead of the function's: what signatures are held against. */
+  apiAhead: number
+  /** How far the database's clock is off. */
+  database: number
+}
+
+export interface Run {
+  /** Of the step under way. */
+  chance: Chance
+  url: string
+  /** The simulation's own hand in the database: never part of what is tested. */
+  admin: Kysely<Database>
+  simulator: Simulator
+  clocks: Clocks
+  people: Traffic
+  account: Account
+  receivers: Receivers
+  poster: Poster
+  actors: Actor[]
+  /** Ids by name. */
+  endpoints: Map<string, string>
+  /** The least that each, by name, wanted of what it had missed. */
+  wanted: Map<string, Missed>
+  /** Attempts of deliveries when they were first found to be delivered, by endpoint and event. */
+  delivered: Map<string, number>
+  counts: Record<string, number>
+  /** What the API answered to a tick, by the tick's time. */
+  listings: Map<number, CommittedListing['items']>
+  breaches: string[]
+  weights: Weights
+}
+
+/** What can happen, and how often. */
+const STEPS = {
+  proceedOne: { weight: 60, act: proceedOne },
+  startTick: { weight: 10, act: startTick },
+  startDrain: { weight: 10, act: startDrain },
+  passTime: { weight: 12, act: passTime },
+  endWaits: { weight: 6, act: endWaits },
+  glitch: { weight: 3, act: glitch },
+  changeMood: { weight: 3, act: changeMood },
+  changeEndpoints: { weight: 3, act: changeEndpoints },
+  noteDelivered: { weight: 2, act: noteDelivered },
+  changeClocks: { weight: 1, act: changeClocks },
+  cutConnections: { weight: 1, act: cutConnections },
+  migrate: { weight: 0.3, act: (run: Run) => operate(run, (db) => migrateToLatest(db)) },
+} satisfies Record<string, { weight: number; act: (run: Run) => Promise<void> | void }>
+
+/** Other weights than usual, for runs that seek one kind of trouble. */
+export type Weights = Partial<Record<keyof typeof STEPS, number>>
+
+/** One step: which one, and all it decides, comes from `run.chance`. */
+export async function step(run: Run): Promise<void> {
+  const weighted = Object.entries(STEPS).map(([name, { weight, act }]) => {
+    return { weight: run.weights[name as keyof typeof STEPS] ?? weight, act }
+  })
+  let at = between(run.chance, [0, weighted.reduce((sum, { weight }) => sum + weight, 0)])
+  for (const { weight, act } of weighted) {
+    at -= weight
+    if (at < 0) return act(run)
+  }
+}
+
+export function count(run: Run, what: string, by = 1): void {
+  run.counts[what] = (run.counts[what] ?? 0) + by
+}
+
+/** Lets one actor send its next few statements; now and then it does not survive the last of them. */
+async function proceedOne(run: Run): Promise<void> {
+  const actor = pick(
+    run.chance,
+    run.actors.filter((one) => one.waitsAt() !== undefined),
+  )
+  for (let left = Math.ceil(between(run.chance, [0, 6])); actor?.waitsAt() !== undefined && left > 0; left -= 1) {
+    const fate: Fate =
+      left > 1 || happens(run.chance, 0.9) ? 'go on' : happens(run.chance, 0.5) ? 'die before' : 'die after'
+    if (fate !== 'go on') count(run, `${actor.name} killed`)
+    count(run, 'statements')
+    await proceed(run, actor, fate)
+  }
+}
+
+async function proceed(run: Run, actor: Actor, fate: Fate): Promise<void> {
+  actor.proceed(fate)
+  // A tick never waits for a lock, but tries the API again after a fault; a drain may wait for a lock of another.
+  await actor.settled(actor.name === 'tick' ? 5_000 : 400)
+  run.actors = run.actors.filter((one) => !one.done)
+}
+
+/** Lets every tick, drain and operator come to its end. */
+export async function finishActors(run: Run): Promise<void> {
+  while (run.actors.length > 0) {
+    for (const actor of run.actors) {
+      if (actor.waitsAt() !== undefined) await proceed(run, actor, 'go on')
+      else await actor.settled(400)
+    }
+    run.actors = run.actors.filter((one) => !one.done)
+  }
+}
+
+/** Starts an actor, whose statements see the database's clock as it is set; resolves when it waits. */
+async function start<Result>(
+  run: Run,
+  name: string,
+  work: (db: Kysely<Database>) => Promise<Result>,
+  onEnd: (result: Result | undefined, error: unknown) => void,
+  sent?: NonNullable<Tap['sent']>,
+): Promise<void> {
+  const rewrite = (statement: string) => {
+    const { database } = run.clocks
+    const off = `(clock_timestamp() + interval '${database} milliseconds')`
+    return database === 0 ? statement : statement.replaceAll(/\b(now|clock_timestamp)\(\)/g, off)
+  }
+  const actor = startActor(name, run.url, work, onEnd, { rewrite, ...(sent && { sent }) })
+  run.actors.push(actor)
+  await actor.settled(1_000)
+}
+
+export async function startTick(run: Run): Promise<void> {
+  if (run.actors.filter(({ name }) => name === 'tick').length >= 3) return
+  const work = (db: Kysely<Database>) => tick(db, run.account, { listDeadlineMs: 3_000, statDeadlineMs: 3_000 })
+  const onEnd = (result: { outcome: string } | undefined, error: unknown) => note(run, 'tick', result?.outcome, error)
+  let listedAt: Date | undefined
+  let items: CommittedListing['items'] = []
+  await start(run, 'tick', work, onEnd, (statement, [row]) => {
+    if (statement.includes('from "account" where "name"') && row) {
+      listedAt = row.now as Date
+      // From here to its next statement the tick asks the API, and no other actor moves.
+      run.simulator.onListing = (answered) => void (items = answered.flatMap(readItem))
+    }
+    // Noted only now: after a clock was set back, two ticks may begin at the same moment.
+    if (listedAt && /^\s*insert into "snapshot" (?!.*on conflict)|insert into snapshot/s.test(statement)) {
+      run.listings.set(listedAt.getTime(), items)
+    }
+  })
+}
+
+function readItem(item: unknown): CommittedListing['items'] {
+  const { SessionId, SessionStatus, IsSessionStarted } = Object(item) as Record<string, unknown>
+  if (typeof SessionId !== 'string' || !/^m\d+$/.test(SessionId)) return []
+  return [{ id: SessionId, status: Number(SessionStatus), started: IsSessionStarted === true }]
+}
+
+export async function startDrain(run: Run): Promise<void> {
+  if (run.actors.filter(({ name }) => name === 'drain').length >= 3) return
+  // Beyond 1, so that no wait of a retry ends by itself: `endWaits` does.
+  const random = () => 1_000
+  const options = { timeMs: 600_000, postDeadlineMs: POST_DEADLINE_MS, random }
+  await start(
+    run,
+    'drain',
+    (db) => drain(db, run.poster, options),
+    (result, error) => {
+      note(run, 'drain', result && 'done', error)
+      count(run, 'claimed', result?.claimed)
+    },
+  )
+}
+
+/** What operators do, as actors too: they may wait for a tick that holds a lock, and may die. */
+async function operate(run: Run, work: (db: Kysely<Database>) => Promise<unknown>, onEnd = () => {}): Promise<void> {
+  await start(run, 'operator', work, (_, error) => {
+    note(run, 'operator', error ? undefined : 'done', error)
+    onEnd()
+  })
+}
+
+function note(run: Run, name: string, outcome: string | undefined, error: unknown): void {
+  if (outcome) count(run, `${name} ${outcome}`)
+  else if (!(error instanceof Killed)) {
+    count(run, `${name} failed`)
+    if (process.env.TRACE) console.log(name, describe(error))
+  }
+}
+
+function passTime(run: Run): void {
+  run.clocks.life += Math.round(between(run.chance, [100, 8_000]))
+  run.people.step(run.clocks.life)
+}
+
+/** A clock jumps: the API's, what signatures are held against, or the database's at a failover. */
+function changeClocks(run: Run): void {
+  const { clocks, chance } = run
+  const jump = pick(chance, [-3_600_000, -60_000, -2_000, 0, 0, 2_000, 60_000, 3_600_000]) ?? 0
+  const which = pick(chance, ['life', 'apiAhead', 'database'] as const) ?? 'life'
+  // Far back, nothing would happen for the rest of the run.
+  if (which === 'life') clocks.life += Math.max(jump, -2_000)
+  else clocks[which] = jump
+  count(run, 'clock jumps')
+}
+
+function glitch(run: Run): void {
+  const { settings, faults } = run.simulator
+  const kinds: Fault['kind'][] = ['code', 'cut', 'cutBody', 'html', 'status', 'truncatedJson', 'badSignature']
+  const some = (share: number) => (happens(run.chance, 0.3) ? share : 0)
+  settings.emptyListShare = some(0.3)
+  settings.droppedShare = some(0.2)
+  settings.duplicateShare = some(0.2)
+  settings.lingerSeconds = some(20)
+  settings.statUnavailable = happens(run.chance, 0.2)
+  settings.extraItems = happens(run.chance, 0.1) ? [null, { SessionId: 'm\u0000', SessionStatus: 1 }] : []
+  settings.shuffle = happens(run.chance, 0.5)
+  settings.emptyAs = pick(run.chance, ['[]', 'null', 'missing'] as const) ?? '[]'
+  settings.fields = happens(run.chance, 0.5) ? 6 : 11
+  settings.driverTypeAs = happens(run.chance, 0.5) ? 'number' : 'string'
+  if (settings.statUnavailable) count(run, 'statsession down')
+  if (happens(run.chance, 0.3)) {
+    faults.push({ kind: pick(run.chance, kinds) ?? 'code', times: happens(run.chance, 0.2) ? 3 : 1 })
+    count(run, 'API faults')
+  }
+}
+
+function changeMood(run: Run): void {
+  const moods: Mood[] = ['well', 'well', 'failing', 'hanging', 'cutting', 'busy', 'redirecting']
+  const name = pick(run.chance, [...run.endpoints.keys()]) ?? WITNESS
+  run.receivers.moods.set(name, pick(run.chance, moods) ?? 'well')
+  count(run, 'mood changes')
+}
+
+/** As if hours had passed: every wait and every lease is over. */
+export async function endWaits(run: Run): Promise<void> {
+  // An operator in mid-transaction may hold what this would wait for.
+  if (run.actors.some(({ name }) => name === 'operator')) return
+  await sql`update endpoint set hold_until = null`.execute(run.admin)
+  // Past for whichever clock.
+  await sql`update delivery set due_at = '2000-01-01' where state = 'pending' and due_at > '2000-01-01'`.execute(
+    run.admin,
+  )
+}
+
+/** Registers an endpoint; with `forbidden`, at an address that the guard refuses, until it is moved. */
+export async function add(run: Run, name: string, db = run.admin, forbidden = false): Promise<void> {
+  const url = forbidden ? run.receivers.forbiddenUrl(name) : run.receivers.url(name)
+  const endpoint = { url, account: null, events: ['*'], description: name }
+  run.endpoints.set(name, (await addEndpoint(db, endpoint)).id)
+}
+
+async function changeEndpoints(run: Run): Promise<void> {
+  const name = pick(
+    run.chance,
+    [...run.endpoints.keys()].filter((one) => one !== WITNESS),
+  )
+  const id = name === undefined ? undefined : run.endpoints.get(name)
+  const lot = between(run.chance, [0, 1])
+  const forbidden = happens(run.chance, 0.3)
+  const missed = pick(run.chance, MISSED) ?? 'all'
+  const few = run.endpoints.size < 5
+  if ((lot < 0.25 && few) || name === undefined || id === undefined) {
+    // A name of its own, also when the one before died after it was stored.
+    count(run, 'endpoints added')
+    await operate(run, (db) => add(run, `late-${run.counts['endpoints added']}`, db, forbidden))
+  } else if (lot < 0.5) await operate(run, (db) => disableEndpoint(db, id, 'simulated'))
+  else if (lot < 0.85) {
+    if (missed !== 'all' && run.wanted.get(name) !== 'none') run.wanted.set(name, missed)
+    // What it did not want may be skipped from here on, or not, if the operator died before.
+    const onEnd = () => void (missed !== 'all' && run.receivers.forgive(name))
+    await operate(run, (db) => enableEndpoint(db, id, missed), onEnd)
+  } else if (lot < 0.92) await operate(run, (db) => moveEndpoint(db, id, run.receivers.url(name)))
+  else {
+    run.endpoints.delete(name)
+    await operate(run, (db) => removeEndpoint(db, id))
+  }
+}
+
+async function noteDelivered(run: Run): Promise<void> {
+  const { rows } = await sql<{ key: string; attempts: number }>`
+    select endpoint_id || ' ' || event_id as key, attempts from delivery where state = 'delivered'`.execute(run.admin)
+  for (const { key, attempts } of rows) if (!run.delivered.has(key)) run.delivered.set(key, attempts)
+}
+
+async function cutConnections(run: Run): Promise<void> {
+  await sql`select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid()`.execute(run.admin)
+  count(run, 'cuts')
+}
