@@ -116,7 +116,7 @@ function refused(api: Api, method: string, code: number, text: string): AppError
 
 /** Some gateways repeat what they could not verify; and a stream's address may hold the right to watch it. */
 function withoutSecrets(text: string, { appkey, accessToken }: Api): string {
-  let shown = text.replaceAll(/\w+:\/\/\S*/g, '…').replaceAll(/\b(signature=)[^\s&]+/gi, '$1…')
+  let shown = text.replaceAll(/\S*:\/\/\S*/g, '…').replaceAll(/\b(signature=)[^\s&]+/gi, '$1…')
   for (const secret of [appkey, accessToken, encodeURIComponent(appkey), encodeURIComponent(accessToken)]) {
     shown = shown.replaceAll(secret, '…')
     // A long message is cut, which may leave the beginning of a secret at its end.
