@@ -11,7 +11,7 @@ import { closeSession, createSession } from '../../lib/local/simulator/simulator
 import { addEndpoint } from '../../lib/store/endpoint.ts'
 import { openWorld, type SimulatedAccount, type World } from '../support/world.ts'
 import { openBreaches } from './breaches.ts'
-import { commandLines } from './command-lines.ts'
+import { commandLines, VALUED } from './command-lines.ts'
 import { runs } from './effort.ts'
 
 const CLI = join(import.meta.dirname, '../../dist/cli.js')
@@ -89,6 +89,8 @@ const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2
 function breachesOf(args: string[], { code, stdout, stderr }: Ended): string[] {
   const { found, rule } = openBreaches()
   const isHelp = stdout.startsWith('Usage: ')
+  // Behind an option that takes a value it is that value.
+  const isJson = args.some((arg, at) => arg === '--json' && !VALUED.includes(args[at - 1] ?? ''))
   const tells = args.includes('add') && code === 0
   rule([0, 1, 2].includes(code), `exit code ${code}`)
   rule(!/^\s+at .*:\d+/m.test(stderr), `a stack trace: ${stderr}`)
@@ -98,7 +100,7 @@ function breachesOf(args: string[], { code, stdout, stderr }: Ended): string[] {
   rule(code !== 1 || !CONTROL.test(stderr), `a failure that is not inert: ${JSON.stringify(stderr)}`)
   rule(code !== 2 || /^(error: |Usage: )/.test(stderr), `a wrong usage in other words: ${stderr}`)
   if (code === 0 && !isHelp) {
-    if (args.includes('--json')) rule(isOneValue(stdout), `not one JSON value: ${stdout}`)
+    if (isJson) rule(isOneValue(stdout), `not one JSON value: ${stdout}`)
     else rule(!CONTROL.test(stdout), `output that is not inert: ${JSON.stringify(stdout)}`)
   }
   for (const secret of secrets) rule(!(stdout + stderr).includes(secret), 'a secret')
@@ -118,7 +120,7 @@ test('any command line ends with 0, 1 or 2, says in one line what is wrong, prin
   const tally: Record<number, number> = {}
   await fc.assert(
     fc.asyncProperty(commandLines, async (line) => {
-      const created = createSession(api.simulator, { userId: `u${Math.random()}`, projectId: 'p' })
+      const created = createSession(api.simulator, { userId: `u\u001b[2J\u202e${Math.random()}`, projectId: 'p' })
       if (Math.random() < 0.8 && 'ok' in created) closeSession(api.simulator, created.ok.id)
       const args = line.map((one) => one.replace(/^(--endpoint=)?own$/, `$1${endpointId}`))
 

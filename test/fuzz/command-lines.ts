@@ -121,6 +121,8 @@ const values: Record<string, fc.Arbitrary<string>> = {
   '--state': fc.constantFrom('pending', 'delivered', 'dead', 'lost'),
   '--seconds': fc.oneof(fc.constantFrom('0', '1', '2', '3'), numbers),
 }
+/** The options that take a value. */
+export const VALUED = Object.keys(values)
 const option = fc
   .constantFrom(...OPTIONS.split(' '))
   .chain((name) =>
