@@ -40,7 +40,10 @@ export function causesOf(id: string, { list, stats }: OddTick, complete: number)
   const answer = stat && readable(stat)
   const code = number(field(field(answer, 'Header'), 'Code'))
   const status = number(field(field(answer, 'Payload'), 'SessionStatus'))
-  if (code === 110_013 || (code === 0 && (status === 2 || status === 4))) return ['reported']
-  if (code === 110_018 && items.every(isItem)) return ['gone']
-  return complete >= 3 ? ['absent'] : []
+  const causes = []
+  if (code === 110_013 || (code === 0 && (status === 2 || status === 4))) causes.push('reported')
+  if (code === 110_018 && items.every(isItem)) causes.push('gone')
+  // Whatever statsession said, it may have said it too late, or with a status that makes it no answer.
+  if (complete >= 3) causes.push('absent')
+  return causes
 }
