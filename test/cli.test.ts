@@ -7,6 +7,7 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { sql } from 'kysely'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { table } from '../lib/cli/shell.ts'
 import { breakSession, closeSession, createSession, startSession } from '../lib/local/simulator/simulator.ts'
 import { openReceiver } from './support/receiver.ts'
 import { rollcall, startCli } from './support/run.ts'
@@ -442,6 +443,15 @@ describe('a wrong command line is exit code 2, and says what is expected', () =>
 })
 
 describe('output for people', () => {
+  it('is a table of any number of rows, more than a call can have arguments', () => {
+    const rows = Array.from({ length: 300_000 }, (_, index) => ({ id: `m${index}`, events: index }))
+
+    const lines = table(rows, 'nothing').split('\n')
+
+    expect(lines).toHaveLength(300_001)
+    expect([lines[0], lines[1], lines.at(-1)]).toEqual(['id       events', 'm0       0', 'm299999  299999'])
+  })
+
   it('shows hostile names as dots: no table and no error moves the cursor of whoever reads it', async () => {
     const hostile = await world.simulate('hostile', { preparingSeconds: [0, 0] })
     createSession(hostile.simulator, { userId: HOSTILE, projectId: 'p', sessionId: 'm-hostile' })

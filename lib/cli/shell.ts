@@ -43,7 +43,10 @@ export function table(rows: object[], nothing: string): string {
   if (!first) return nothing
   const headings = Object.keys(first)
   const lines = [headings, ...rows.map((row) => headings.map((heading) => cell(Reflect.get(row, heading))))]
-  const widths = headings.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)))
+  // Not Math.max(...): more rows than a call can have arguments must print, too.
+  const widths = headings.map((_, column) =>
+    lines.reduce((widest, line) => Math.max(widest, line[column]?.length ?? 0), 0),
+  )
   return lines
     .map((line) =>
       line

@@ -106,11 +106,23 @@ function refusalIn(text: string): ParsedAnswer | undefined {
 }
 
 function refused(api: Api, method: string, code: number, text: string): AppError {
-  // Some gateways repeat what they could not verify.
-  const message = text.replaceAll(api.appkey, '…').replaceAll(api.accessToken, '…')
+  const message = withoutSecrets(text, api)
   const cure =
     code === NOT_AUTHORISED
       ? '; check IVH_APPKEY and IVH_ACCESS_TOKEN, and that the clock here is right to 5 minutes'
       : ''
   return new AppError('api_refused', `${method} answered code ${code} (${message})${cure}`)
+}
+
+/** Some gateways repeat what they could not verify; and a stream's address may hold the right to watch it. */
+function withoutSecrets(text: string, { appkey, accessToken }: Api): string {
+  let shown = text.replaceAll(/\S*:\/\/\S*/g, '…').replaceAll(/\b(signature=)[^\s&]+/gi, '$1…')
+  for (const secret of [appkey, accessToken, encodeURIComponent(appkey), encodeURIComponent(accessToken)]) {
+    shown = shown.replaceAll(secret, '…')
+    // A long message is cut, which may leave the beginning of a secret at its end.
+    for (let length = secret.length - 1; length >= 4; length -= 1) {
+      if (shown.endsWith(secret.slice(0, length))) shown = `${shown.slice(0, -length)}…`
+    }
+  }
+  return shown
 }

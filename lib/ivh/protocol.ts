@@ -29,8 +29,17 @@ function storable(value: string): string {
   return value.replaceAll(/\0|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g, '\uFFFD')
 }
 
-/** An id that would have to be changed to be stored, or to be an event's subject, is not that session's id. */
-const sessionId = v.pipe(v.string(), v.minLength(1), v.maxLength(128), v.check(isStorable), v.regex(/^\P{Cc}+$/u))
+/**
+ * An id that would have to be changed to be stored, or to be an event's subject, is not that session's id; nor is one with
+ * U+FFFD: the decoder makes that of bytes that are no UTF-8, whichever they are.
+ */
+const sessionId = v.pipe(
+  v.string(),
+  v.minLength(1),
+  v.maxLength(128),
+  v.check(isStorable),
+  v.regex(/^[^\p{Cc}\uFFFD]+$/u),
+)
 
 const flag = v.fallback(
   v.pipe(
@@ -110,9 +119,9 @@ function parseJson(body: string): unknown {
 
 /**
  * Whole strings are matched first, so that a comma inside one is never taken for a trailing one; also a string that is cut
- * off, or the search would begin again at each of its quotes.
+ * off, or the search would begin again at each of its quotes. A comma trails only behind something: `[,]` is no empty list.
  */
-const STRING_OR_TRAILING_COMMA = /("[^"\\]*(?:\\[^][^"\\]*)*(?:"|\\?$))|,(?=\s*[}\]])/g
+const STRING_OR_TRAILING_COMMA = /("[^"\\]*(?:\\[^][^"\\]*)*(?:"|\\?$))|,(?<=["\]}\w]\s*,)(?=\s*[}\]])/g
 
 /** The listing in a successful answer of `listsessionofuin`; null or missing `Sessions` is an empty one. */
 export function readListing(answer: unknown): Listing {

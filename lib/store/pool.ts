@@ -1,5 +1,6 @@
 import type { PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
 import pg from 'pg'
+import { AppError, describe } from '../errors.ts'
 
 /** What differs between a function, the command line and tests. */
 export interface PoolOptions {
@@ -12,9 +13,11 @@ const INT8 = 20
 
 /**
  * Connections to Postgres, opened when needed. Works through a pooler in transaction mode: nothing is kept in a connection
- * between transactions. A connection that failed other than by an error of its statement is not used again.
+ * between transactions. A connection that failed other than by an error of its statement is not used again. Throws
+ * `config_invalid` for a URL that the driver cannot use.
  */
 export function openPool(url: string, { connections = 4, queryTimeoutMs = 30_000 }: PoolOptions): PostgresPool {
+  assertUsable(url)
   const pool = new pg.Pool({
     connectionString: url,
     max: connections,
@@ -31,6 +34,21 @@ export function openPool(url: string, { connections = 4, queryTimeoutMs = 30_000
   pool.on('error', () => undefined)
   pool.on('connect', (client) => client.on('error', () => undefined))
   return { connect: async () => guarded(await pool.connect()), end: () => pool.end() }
+}
+
+/** The driver would say so at the first connect only, in words of its own; of a bad port it would never say anything. */
+function assertUsable(url: string): void {
+  const refuse = (why: string) => new AppError('config_invalid', `DATABASE_URL cannot be used: ${why}`)
+  const { port } = readUrl(url, refuse)
+  if (!(port >= 0 && port <= 65_535)) throw refuse('its port is none')
+}
+
+function readUrl(url: string, refuse: (why: string) => AppError): { port: number } {
+  try {
+    return new pg.Client({ connectionString: url })
+  } catch (error) {
+    throw refuse(describe(error))
+  }
 }
 
 /**

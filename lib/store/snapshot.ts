@@ -30,8 +30,27 @@ export async function saveSnapshot(
       duration_ms: snapshot.durationMs,
       error: null,
     })
+    .onConflict((conflict) =>
+      // Another tick of the same millisecond may have failed; of two that came to something, one was stale.
+      conflict
+        .columns(['account_id', 'listed_at'])
+        .doUpdateSet((row) => Object.fromEntries(COLUMNS.map((column) => [column, row.ref(`excluded.${column}`)])))
+        .where('snapshot.outcome', '=', 'failed'),
+    )
     .execute()
 }
+
+const COLUMNS = [
+  'outcome',
+  'session_count',
+  'created_count',
+  'ready_count',
+  'started_count',
+  'closed_count',
+  'failed_count',
+  'duration_ms',
+  'error',
+] as const
 
 /**
  * Stores the snapshot of a listing equal to the one before, in one statement: one snapshot row, and the account's time.
@@ -53,6 +72,9 @@ export async function saveUnchanged(
     )
     insert into snapshot (account_id, listed_at, outcome, session_count, duration_ms)
     select id, ${listedAt}, 'unchanged', ${sessionCount}, ${durationMs} from moved
+    on conflict (account_id, listed_at) do update
+      set outcome = excluded.outcome, session_count = excluded.session_count, duration_ms = excluded.duration_ms, error = null
+      where snapshot.outcome = 'failed'
     returning listed_at`.execute(db)
   return saved.rows.length > 0
 }

@@ -320,6 +320,26 @@ describe('a fault that lasts', () => {
     expect(simulator.calls.get('listsessionofuin')).toBe(1)
   })
 
+  test.each([
+    ['a key', `no such key: ${appkey}, ${accessToken}`, 'no such key: …, …'],
+    ['a token as it stands in a URL', `token ${encodeURIComponent('tok/en+1234=')}`, 'token …', 'tok/en+1234='],
+    ['a key that is cut off', `${'x'.repeat(480)}${appkey}`, `${'x'.repeat(480)}…`],
+    [
+      'the query',
+      `bad query appkey=${appkey}&timestamp=1&signature=a%2Bb`,
+      'bad query appkey=…&timestamp=1&signature=…',
+    ],
+    ['an address', 'busy: rtmp://live.invalid/live/m1?userSig=secret-1 (m1)', 'busy: … (m1)'],
+  ])('a refusal that repeats %s is told without it', async (_, message, told, token = accessToken) => {
+    const api = await serveBare((_, response) => {
+      response.end(JSON.stringify({ Header: { Code: 100001, Message: message } }))
+    })
+
+    const error = await faultOf(listSessions({ ...api, accessToken: token }, AMPLE_MS))
+
+    expect(error.message).toBe(`listsessionofuin answered code 100001 (${told})`)
+  })
+
   test('nobody at the address: unreachable, and the line says so without the query', async () => {
     const api = await serveBare(() => undefined)
     await Promise.all(open.splice(0).map((close) => close()))

@@ -50,3 +50,16 @@ test('an error of a statement costs its transaction, not the connection', async 
 
   expect(await pid()).toBe(before)
 })
+
+test.each([
+  ['a port that is too high', '?port=99999', /its port is none/],
+  ['a port that is no number', '?port=x', /its port is none/],
+  ['a negative port', '?port=-5', /its port is none/],
+  ['a certificate that is not there', '?sslcert=/no/such/file', /ENOENT.*\/no\/such\/file/],
+])('a URL with %s is refused at once, or a command would end as if all were well', (_, query, expected) => {
+  const refuse = () => openDatabase(`postgresql://me:hush@127.0.0.1:1/rollcall${query}`)
+
+  expect(refuse).toThrow(expect.objectContaining({ code: 'config_invalid', message: expect.stringMatching(expected) }))
+  expect(refuse).toThrow(/^DATABASE_URL cannot be used: /)
+  expect(refuse).not.toThrow(/hush/)
+})
