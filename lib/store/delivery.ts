@@ -43,11 +43,14 @@ export async function claim(
           from (
             select delivery.id
             from delivery
-            where delivery.endpoint_id = endpoint.id and delivery.state = 'pending' and delivery.due_at <= now()
-              and not exists (
-                select from delivery older
+            where delivery.endpoint_id = endpoint.id and delivery.due_at <= now()
+              -- The conditions of delivery_due. They are not repeated below, and it is no join, so that however few
+              -- deliveries the planner thinks are pending, it looks for the oldest of a lane in delivery_lane alone.
+              and delivery.state = 'pending' and delivery.attempts >= 0
+              and delivery.position = (
+                select min(older.position) from delivery older
                 where older.endpoint_id = delivery.endpoint_id and older.lane = delivery.lane
-                  and older.state = 'pending' and older.position < delivery.position)
+                  and older.state = 'pending')
             order by delivery.due_at, delivery.id
             limit greatest(0, least(${options.perEndpoint}, case when endpoint.failures > 0 then 1 end)
               - coalesce(busy.value::integer, 0))

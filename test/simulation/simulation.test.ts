@@ -57,8 +57,8 @@ const BROKEN: [what: string, notices: RegExp, file: string, from: string, to: st
     'a claim without its lane',
     /^lane/,
     'lib/store/delivery.ts',
-    'older.position < delivery.position)',
-    'older.position < delivery.position and false)',
+    'older.endpoint_id = delivery.endpoint_id and older.lane = delivery.lane',
+    'older.id = delivery.id',
   ],
   [
     'a settle without its fence',

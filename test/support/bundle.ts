@@ -12,11 +12,15 @@ const INVOKE = `
     (error) => { console.log('THROWN ' + error.code + ': ' + error.message); process.exit(1) })`
 
 const LOOP = `
-  const { main_handler } = require(process.argv[1])
+  const [file, parent, timeLimitMs, pauseMs] = process.argv.slice(1)
+  const { main_handler } = require(file)
   let stopping = false
   process.on('SIGTERM', () => { stopping = true })
-  const context = { time_limit_in_ms: 5000 }
-  ;(async () => { while (!stopping) await main_handler({ Type: 'Timer' }, context); process.exit(0) })()`
+  const context = { time_limit_in_ms: Number(timeLimitMs) }
+  const pause = () => Number(pauseMs) > 0 && new Promise((resolve) => setTimeout(resolve, Number(pauseMs)))
+  // Whoever started it may have been killed.
+  const isWanted = () => !stopping && process.ppid === Number(parent)
+  ;(async () => { while (isWanted()) { await main_handler({ Type: 'Timer' }, context); await pause() } process.exit(0) })()`
 
 /** What one invocation in a fresh process came to: the value it gave or the error it threw, and what it logged. */
 export interface Invocation {
@@ -42,19 +46,29 @@ export function invokeBundle(
   })
 }
 
+/** A process that invokes a built function again and again. */
+export interface FunctionLoop {
+  process: ChildProcess
+  /** Lets it finish the invocation under way; throws when it ends otherwise. */
+  stop(): Promise<void>
+}
+
 /** Invokes a built function again and again in one process, as a busy timer would, until it is stopped. */
 export function loopBundle(
   name: string,
   env: Record<string, string>,
-): { process: ChildProcess; stop(): Promise<void> } {
-  const child = spawn(process.execPath, ['-e', LOOP, join(DIST, `${name}.js`)], { env, stdio: 'ignore' })
+  { timeLimitMs = 5_000, pauseMs = 0 }: { timeLimitMs?: number; pauseMs?: number } = {},
+): FunctionLoop {
+  const code = ['-e', LOOP, join(DIST, `${name}.js`), String(process.pid), String(timeLimitMs), String(pauseMs)]
+  const child = spawn(process.execPath, code, { env, stdio: ['ignore', 'ignore', 'inherit'] })
   const ended = once(child, 'exit')
   return {
     process: child,
     stop: async () => {
       child.kill('SIGTERM')
-      const [code] = (await ended) as [number | null]
-      if (code !== 0) throw new Error(`${name} ended with ${code}`)
+      const [code, signal] = (await ended) as [number | null, NodeJS.Signals | null]
+      // One that has just been started does not listen to the signal yet: it ends by it, with nothing under way.
+      if (code !== 0 && signal !== 'SIGTERM') throw new Error(`${name} ended with ${signal ?? code}`)
     },
   }
 }
