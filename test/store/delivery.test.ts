@@ -56,14 +56,23 @@ const deliveryRows = () =>
   read(sql<{ state: string; finalized: string | null }>`
     select state, finalized_at::text as finalized from delivery order by id`)
 
+const isWaiting = async () =>
+  (await read(sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`))
+    .length > 0
+
 describe('a claim', () => {
   test('takes no more than its limit, and of each endpoint in turn, so that a long backlog starves nobody', async () => {
-    const [first, second] = [await subscribe('first'), await subscribe('second')]
-    await deliverables(4)
+    const { simulator, account } = await world.simulate('default')
+    const first = await subscribe('first')
+    for (const user of ['a', 'b', 'c', 'd']) createSession(simulator, { userId: user, projectId: 'p' })
+    await tick(world.db, account)
+    const second = await subscribe('second')
+    createSession(simulator, { userId: 'e', projectId: 'p' })
+    await tick(world.db, account)
 
-    const claims = await claimFrom(world.db, { limit: 4 })
+    const claims = await claimFrom(world.db, { limit: 2 })
 
-    expect(endpointsOf(claims)).toEqual([first, first, second, second].sort())
+    expect(endpointsOf(claims)).toEqual([first, second].sort())
   })
 
   test.each([0, 1])('goes to the endpoint that has the fewest under way (busy: %i)', async (index) => {
@@ -316,13 +325,35 @@ describe('a settle', () => {
     ])
   })
 
+  test.each([
+    ['endpoint', 'for update'],
+    ['endpoint', 'for no key update'],
+    ['delivery', 'for update'],
+  ])('locks its rows in the order of ids, so that none waits for another in a circle: %s %s', async (table, lock) => {
+    for (let i = 0; i < 7; i += 1) await subscribe(`endpoint-${i}`)
+    await deliverables(1)
+    const claims = await claimFrom(world.db)
+    const ids = (await read(sql<{ id: string }>`select id from ${sql.ref(table)} order by id`)).map(({ id }) => id)
+
+    let settling: Promise<void> | undefined
+    const free = await world.db.transaction().execute(async (tx) => {
+      await sql`select from ${sql.ref(table)} where id = ${ids[3]} ${sql.raw(lock)}`.execute(tx)
+      const failures = claims.map((one) => settled(one, retry()))
+      settling = settle(world.db, failures)
+      await eventually('the settle waits', isWaiting)
+      const { rows } = await sql<{ id: string }>`
+        select id from ${sql.ref(table)} where id <> ${ids[3]} ${sql.raw(lock)} skip locked`.execute(tx)
+      return rows.map(({ id }) => id).sort()
+    })
+    await settling
+
+    expect(free).toEqual(ids.slice(4).sort())
+  })
+
   test('and a removal of its endpoint never wait for each other in a circle', async () => {
     const id = await subscribe('any')
     await deliverables(1)
     const [sent] = await claimFrom(world.db)
-    const isWaiting = async () =>
-      (await read(sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`))
-        .length > 0
 
     let settling: Promise<void> | undefined
     await world.db.transaction().execute(async (tx) => {
