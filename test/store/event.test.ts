@@ -47,3 +47,24 @@ test('deliveries are made in the order of positions, at every endpoint', async (
 
   expect(made.map(({ position }) => position)).toEqual([1, 1, 2, 2, 3, 3, 4, 4])
 })
+
+test('an endpoint gets the types it names, of the account it names', async () => {
+  const several = await world.subscribe({ events: ['session.created', 'session.ready'] })
+  const single = await world.subscribe({ events: ['session.ready'] })
+  const own = await world.subscribe({ account: 'default' })
+  const foreign = await world.subscribe({ account: 'other' })
+  create('abc')
+  await tick(world.db, api.account)
+  api.clock.now += 60_000
+  await tick(world.db, api.account)
+
+  const { rows } = await sql<{ endpoint: string; types: string[] }>`
+    select endpoint_id as endpoint, array_agg(type order by delivery.position) as types
+    from delivery join event on event.id = event_id group by 1`.execute(world.db)
+
+  const of = ({ id }: { id: string }) => rows.find(({ endpoint }) => endpoint === id)?.types ?? []
+  expect(of(several)).toEqual(['session.created', 'session.ready'])
+  expect(of(single)).toEqual(['session.ready'])
+  expect(of(own)).toEqual(['session.created', 'session.ready'])
+  expect(of(foreign)).toEqual([])
+})
