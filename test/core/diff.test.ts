@@ -545,6 +545,12 @@ describe('statsession is asked for', () => {
   test.each<[name: string, known: Known, items: ReturnType<typeof item>[], asked: string[]]>([
     ['an open session that the listing lacks', knowing([live]), [], ['m1']],
     ['an open one that is listed as ended, for the reason', knowing([live]), [item('m1', 2)], ['m1']],
+    [
+      'an open one whose id has ended before, for the reason of this end',
+      knowing([live], { m1: 1 }),
+      [item('m1', 2)],
+      ['m1'],
+    ],
     ['one never seen that is listed as ended', knowing([]), [item('m1', 4)], ['m1']],
     ['no session that is listed alive', knowing([live]), [item('m1', 1), item('m2', 3), item('m3', 5)], []],
     ['no lingering end that was told before', knowing([], { m1: 1 }), [item('m1', 2)], []],

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
+  LEASE_MS,
   LONGEST_HOLD_MS,
   longestDelayMs,
   type Outcome,
@@ -118,6 +119,10 @@ describe('the wait between attempts', () => {
   })
 })
 
+test('a lease is 30 s: longer than the 15 s of a POST, and soon over after a crash', () => {
+  expect(LEASE_MS).toBe(30_000)
+})
+
 describe('retry-after', () => {
   const now = new Date('2026-11-22T10:00:00.000Z')
 
@@ -151,6 +156,8 @@ describe('retry-after', () => {
     ['Sun, 22 Nov 2026 10:00:30 +0000', null],
     ['Sun, 22 Foo 2026 10:00:30 GMT', null],
     ['Sun, 99 Nov 2026 10:00:30 GMT', null],
+    ['after Sun, 22 Nov 2026 10:00:30 GMT', null],
+    ['Sun, 22 Nov 2026 10:00:30 GMT (about)', null],
     ['2', 2_000],
   ])('%j asks for %j ms', (header, ms) => {
     expect(retryAfterMs(header, now)).toBe(ms)

@@ -38,6 +38,10 @@ describe('makeListing', () => {
     expect(made).toEqual({ sessions, unreadable: 4, unknown: ['status 5'] })
   })
 
+  test('of nothing is whole, and knows nothing strange', () => {
+    expect(makeListing([], 0)).toEqual({ sessions: [], unreadable: 0, unknown: [] })
+  })
+
   test.each([
     ['closed', 'failed', look(2), look(4)],
     ['an unknown status', 'closed', look(5), look(2)],
@@ -109,6 +113,8 @@ describe('digest', () => {
       of({ extra: { VirtualmanType: 2, nested: full.extra?.['nested'] } }),
       of({ extra: { VirtualmanType: '1', nested: full.extra?.['nested'] } }),
       of({ extra: { VirtualmanType: 1 } }),
+      of({ extra: { list: ['a'] } }),
+      of({ extra: { list: { 0: 'a' } } }),
       of({ extra: { VirtualmanType: 1, nested: { b: [{ y: 2, x: 3 }, 1], a: null } } }),
       of({ extra: { VirtualmanType: 1, nested: { b: [1, { y: 2, x: 3 }] } } }),
       of({

@@ -1,81 +1,369 @@
-// How much a claim reads, against a real Postgres, no doubles. What it claims is tested in test/deliver.test.ts.
+// Claims and settles against a real Postgres, statement by statement. Tencent's API is the simulator; nothing is sent.
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Kysely, sql } from 'kysely'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { claim } from '../../lib/store/delivery.ts'
-import { addEndpoint } from '../../lib/store/endpoint.ts'
+import type { Verdict } from '../../lib/core/retry.ts'
+import { createSession } from '../../lib/local/simulator/simulator.ts'
+import { tick } from '../../lib/reconcile.ts'
 import { type Database, openDatabase } from '../../lib/store/database.ts'
-import { testDatabase, type TestDatabase } from '../support/database.ts'
+import { claim, type Claim, settle } from '../../lib/store/delivery.ts'
+import { addEndpoint, disableEndpoint, enableEndpoint } from '../../lib/store/endpoint.ts'
+import { eventually } from '../support/receiver.ts'
+import { openWorld, type World } from '../support/world.ts'
 
-let database: TestDatabase
-/** Of one connection, whose statistics can be asked for. */
-let db: Kysely<Database>
+let world: World
+/** Another drain's connections: who has to wait for a lock there fails. */
+let impatient: Kysely<Database>
 
 beforeEach(async () => {
-  database = await testDatabase()
-  db = openDatabase(database.url, { connections: 1 })
-  await addEndpoint(db, { url: 'https://example.com/', account: null, events: ['*'], description: '' })
-  await sql`insert into account (name) values ('default')`.execute(db)
+  world = await openWorld()
+  impatient = openDatabase(`${world.url}?options=-c%20lock_timeout%3D2000`)
 })
 afterEach(async () => {
-  await db.destroy()
-  await database.drop()
+  await impatient.destroy()
+  await world.close()
 })
 
-const LANES = 1_000
-
-/** Three events of each of 1,000 sessions, none of them delivered. */
-async function fillOutbox(): Promise<void> {
-  await sql`alter table delivery set (autovacuum_enabled = false)`.execute(db)
-  await sql`insert into session (account_id, session_id, incarnation, status, started, first_seen_at, revision)
-    select account.id, 'm' || n, 1, 1, true, now(), 3 from account, generate_series(1, ${LANES}::int) as n`.execute(db)
-  await sql`insert into event (id, account_id, position, type, incarnation_id, revision, occurred_at, body)
-    select 'evt_' || row_number() over (), account_id, row_number() over (), 'session.ready', id, revision.n, now(), '{}'
-    from session, generate_series(1, 3) as revision (n)`.execute(db)
-  await sql`insert into delivery (endpoint_id, event_id, lane, position, due_at)
-    select endpoint.id, event.id, 'lane' || incarnation_id, position, now() from event, endpoint`.execute(db)
+/** Registers an endpoint that wants one event of each session; gives its id. */
+async function subscribe(name: string): Promise<string> {
+  const endpoint = { url: `http://127.0.0.1:9/${name}`, account: null, events: ['session.created'], description: name }
+  return (await addEndpoint(world.db, endpoint)).id
 }
 
-/** Entries that a claim reads of the outbox's two indexes. */
-async function readByClaim(): Promise<{ claimed: number; read: number }> {
-  const read = async () => {
-    await sql`select pg_stat_force_next_flush()`.execute(db)
-    const { rows } = await sql<{ n: number }>`
-      select sum(idx_tup_read)::integer as n from pg_stat_user_indexes
-      where indexrelname in ('delivery_due', 'delivery_lane')`.execute(db)
-    return rows[0]!.n
-  }
-  const before = await read()
-  const options = { limit: 8, perEndpoint: 8, inFlight: new Map(), leaseMs: 30_000, retryForMs: 1_000 }
-  const claims = await claim(db, options)
-  return { claimed: claims.length, read: (await read()) - before }
+/** Makes a delivery in a lane of its own for each endpoint, so many times. */
+async function deliverables(count: number): Promise<void> {
+  const { simulator, account } = await world.simulate('default')
+  for (let i = 0; i < count; i += 1) createSession(simulator, { userId: `user-${i}`, projectId: 'p' })
+  await tick(world.db, account)
 }
 
-/** What the planner knows when a claim meets a full outbox. */
-const KNOWLEDGE: [what: string, prepare: () => Promise<unknown>][] = [
-  ['nothing', fillOutbox],
-  [
-    'that the outbox is empty',
-    async () => {
-      await sql`analyze delivery`.execute(db)
-      await fillOutbox()
-    },
-  ],
-  [
-    'that everything is delivered',
-    async () => {
-      await fillOutbox()
-      await sql`update delivery set state = 'delivered', attempts = 1, finalized_at = now()`.execute(db)
-      await sql`vacuum analyze delivery`.execute(db)
-      await sql`update delivery set state = 'pending', finalized_at = null`.execute(db)
-    },
-  ],
-]
+const claimFrom = (db: Kysely<Database>, options: Partial<Parameters<typeof claim>[1]> = {}) =>
+  claim(db, { limit: 100, perEndpoint: 100, inFlight: new Map(), leaseMs: 30_000, retryForMs: 60_000, ...options })
+const endpointsOf = (claims: Claim[]) => claims.map(({ endpointId }) => endpointId).sort()
 
-test.each(KNOWLEDGE)('a claim reads what is due once, when the planner knows %s', async (_, prepare) => {
-  await prepare()
+const answered = (status: number) => ({ kind: 'answered', status, retryAfterMs: null }) as const
+const delivered: Verdict = { kind: 'delivered' }
+const retry = (holdMs = 0): Verdict => ({ kind: 'retry', delayMs: 0, holdMs })
+const settled = (one: Claim | undefined, verdict: Verdict) => {
+  if (!one) throw new Error('nothing was claimed')
+  return { claim: one, sentAt: new Date(), durationMs: 1, outcome: answered(200), verdict }
+}
+const read = async <Row>(query: ReturnType<typeof sql<Row>>) => (await query.execute(world.db)).rows
+const endpointRows = () =>
+  read(sql<{ state: string; failures: number; held: boolean; heldMs: number }>`
+    select state, failures, hold_until is not null as held,
+      extract(epoch from hold_until - now())::float8 * 1000 as "heldMs" from endpoint order by created_at`)
+const deliveryRows = () =>
+  read(sql<{ state: string; finalized: string | null }>`
+    select state, finalized_at::text as finalized from delivery order by id`)
 
-  const { claimed, read } = await readByClaim()
+const isWaiting = async () =>
+  (await read(sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`))
+    .length > 0
 
-  expect(claimed).toBe(8)
-  expect(read).toBeLessThan(3 * 3 * LANES)
+describe('a claim', () => {
+  test('takes no more than its limit, and of each endpoint in turn, so that a long backlog starves nobody', async () => {
+    const { simulator, account } = await world.simulate('default')
+    const first = await subscribe('first')
+    for (const user of ['a', 'b', 'c', 'd']) createSession(simulator, { userId: user, projectId: 'p' })
+    await tick(world.db, account)
+    const second = await subscribe('second')
+    createSession(simulator, { userId: 'e', projectId: 'p' })
+    await tick(world.db, account)
+
+    const claims = await claimFrom(world.db, { limit: 2 })
+
+    expect(endpointsOf(claims)).toEqual([first, second].sort())
+  })
+
+  test.each([0, 1])('goes to the endpoint that has the fewest under way (busy: %i)', async (index) => {
+    const ids = [await subscribe('first'), await subscribe('second')]
+    await deliverables(3)
+    const [busy = '', idle = ''] = [ids[index], ids[1 - index]]
+
+    const one = await claimFrom(world.db, { limit: 1, inFlight: new Map([[busy, 1]]) })
+    const more = await claimFrom(world.db, { limit: 2, inFlight: new Map([[busy, 3]]) })
+
+    expect(endpointsOf(one)).toEqual([idle])
+    expect(endpointsOf(more)).toEqual([idle, idle])
+  })
+
+  test('leaves an endpoint alone that has as many under way as it may', async () => {
+    const [full, other] = [await subscribe('full'), await subscribe('other')]
+    await deliverables(3)
+    const inFlight = new Map([
+      [full, 2],
+      [other, 1],
+    ])
+
+    const claims = await claimFrom(world.db, { perEndpoint: 2, inFlight })
+
+    expect(endpointsOf(claims)).toEqual([other])
+  })
+
+  test('takes one at a time from an endpoint whose last attempt failed, be it the only one', async () => {
+    await subscribe('failing')
+    await deliverables(3)
+    await settle(world.db, [settled((await claimFrom(world.db, { limit: 1 }))[0], retry())])
+
+    const claims = await claimFrom(world.db)
+
+    expect(claims).toHaveLength(1)
+  })
+
+  test('takes what has been due longest first, and of equals the oldest', async () => {
+    await subscribe('any')
+    await deliverables(4)
+    const [a = 0, b = 0, c = 0, d = 0] = (await read(sql<{ id: number }>`select id from delivery order by id`)).map(
+      ({ id }) => id,
+    )
+    for (const [id, minutes] of [
+      [d, 3],
+      [c, 3],
+      [b, 5],
+      [a, 1],
+    ]) {
+      await sql`update delivery set due_at = date_trunc('hour', now()) - ${minutes} * interval '1 minute'
+        where id = ${id}`.execute(world.db)
+    }
+
+    const order = []
+    for (let i = 0; i < 4; i += 1) order.push(...(await claimFrom(world.db, { limit: 1, perEndpoint: 1 })))
+
+    expect(order.map(({ id }) => id)).toEqual([b, c, d, a])
+  })
+
+  test('passes over what another drain is claiming, without waiting for it', async () => {
+    await subscribe('any')
+    await deliverables(3)
+
+    const [ours, theirs] = await world.db.transaction().execute(async (tx) => {
+      const first = await claimFrom(tx, { perEndpoint: 2 })
+      return [first, await claimFrom(impatient)]
+    })
+
+    expect([ours.length, theirs.length]).toEqual([2, 1])
+    expect(new Set([...ours, ...theirs].map(({ id, attempt }) => `${id} ${attempt}`)).size).toBe(3)
+  })
+
+  test('takes what falls due at this very moment, when a pause ends too, and signs with no secret that ends then', async () => {
+    const id = await subscribe('any')
+    await deliverables(1)
+
+    const claims = await world.db.transaction().execute(async (tx) => {
+      await sql`update delivery set due_at = now()`.execute(tx)
+      await sql`update endpoint set hold_until = now()`.execute(tx)
+      await sql`insert into endpoint_secret (endpoint_id, secret, created_at, expires_at)
+        values (${id}, 'whsec_over', now() - interval '1 hour', now())`.execute(tx)
+      return claimFrom(tx)
+    })
+
+    expect(claims).toHaveLength(1)
+    expect(claims[0]?.secrets).toEqual([expect.not.stringContaining('over')])
+  })
+
+  test('of an endpoint that is paused is for later, and for now once the pause is over', async () => {
+    await subscribe('any')
+    await deliverables(1)
+    const holdFor = (seconds: number) =>
+      sql`update endpoint set hold_until = now() + ${seconds} * interval '1 second'`.execute(world.db)
+    await holdFor(60)
+    const during = await claimFrom(world.db)
+    await holdFor(-60)
+
+    const after = await claimFrom(world.db)
+
+    expect([during.length, after.length]).toEqual([0, 1])
+  })
+
+  test("gives the endpoint's own secrets that are valid, the newest first", async () => {
+    const id = await subscribe('rotating')
+    await subscribe('other')
+    await deliverables(1)
+    const add = (secret: string, age: string, ends: string | null) =>
+      sql`insert into endpoint_secret (endpoint_id, secret, created_at, expires_at)
+        values (${id}, ${secret}, now() - ${age}::interval, now() + ${ends}::interval)`.execute(world.db)
+    await add('whsec_newest', '-1 hour', null)
+    await add('whsec_leaving', '2 hours', '1 hour')
+    await add('whsec_expired', '3 hours', '-1 hour')
+
+    const claims = await claimFrom(world.db)
+
+    const own = claims.find(({ endpointId }) => endpointId === id)
+    expect(own?.secrets).toEqual(['whsec_newest', expect.stringMatching(/^whsec_.{44}$/), 'whsec_leaving'])
+  })
+
+  test('begins the time for retries when it is the first, and does not begin it again', async () => {
+    await subscribe('any')
+    await deliverables(1)
+    const until = async () =>
+      (await read(sql<{ ms: number }>`select extract(epoch from retry_until)::float8 * 1000 as ms from delivery`))[0]
+        ?.ms
+    const [first] = await claimFrom(world.db, { leaseMs: 0 })
+    const begun = await until()
+    const [second] = await claimFrom(world.db, { leaseMs: 0, retryForMs: 120_000 })
+    const later = await until()
+    await sql`update delivery set retry_until = now()`.execute(world.db)
+
+    const [last] = await claimFrom(world.db, { leaseMs: 0 })
+
+    expect(begun).toBeGreaterThan(Date.now())
+    expect(later).toBe(begun)
+    expect([first?.expired, second?.expired, last?.expired]).toEqual([false, false, true])
+  })
+
+  test('with no time for retries is the last', async () => {
+    await subscribe('any')
+    await deliverables(1)
+
+    expect(await claimFrom(world.db, { retryForMs: 0 })).toMatchObject([{ attempt: 1, expired: true }])
+  })
+})
+
+describe('a settle', () => {
+  test('does not revive what was given up meanwhile, but that it was delivered', async () => {
+    const id = await subscribe('any')
+    await deliverables(2)
+    const [failed, sent] = await claimFrom(world.db)
+    await disableEndpoint(world.db, id, 'test')
+    await enableEndpoint(world.db, id, 'none')
+
+    await settle(world.db, [settled(failed, retry()), settled(sent, delivered)])
+
+    const states = await read(sql<{ state: string }>`select state from delivery where id = ${failed?.id ?? 0}`)
+    expect(states).toEqual([{ state: 'dead' }])
+    expect((await deliveryRows()).map(({ state }) => state).sort()).toEqual(['dead', 'delivered'])
+  })
+
+  test('that comes twice leaves the time of the first', async () => {
+    await subscribe('any')
+    await deliverables(1)
+    const [sent] = await claimFrom(world.db)
+    await settle(world.db, [settled(sent, delivered)])
+    const first = await deliveryRows()
+
+    await settle(world.db, [settled(sent, delivered)])
+
+    expect(await deliveryRows()).toEqual(first)
+  })
+
+  test('of several of one endpoint obeys the longest pause, and one success among them ends its row of failures', async () => {
+    await subscribe('any')
+    await deliverables(3)
+    const [first, second, third] = await claimFrom(world.db)
+
+    await settle(world.db, [settled(first, retry(1_000)), settled(second, delivered), settled(third, retry(60_000))])
+
+    const [endpoint] = await endpointRows()
+    expect(endpoint).toMatchObject({ failures: 0, held: true })
+    expect(endpoint?.heldMs).toBeGreaterThan(30_000)
+  })
+
+  test('with a shorter pause does not end a longer one', async () => {
+    await subscribe('any')
+    await deliverables(2)
+    const [first, second] = await claimFrom(world.db)
+    await settle(world.db, [settled(first, retry(3_600_000))])
+
+    await settle(world.db, [settled(second, retry(1))])
+
+    expect((await endpointRows())[0]?.heldMs).toBeGreaterThan(3_000_000)
+  })
+
+  test('without a pause leaves the endpoint without one', async () => {
+    await subscribe('any')
+    await deliverables(1)
+
+    await settle(world.db, [settled((await claimFrom(world.db))[0], retry())])
+
+    expect(await endpointRows()).toMatchObject([{ state: 'active', failures: 1, held: false }])
+  })
+
+  test('that disables an endpoint does so although another was delivered, and later ones leave the reason', async () => {
+    await subscribe('any')
+    await deliverables(3)
+    const [first, second, third] = await claimFrom(world.db)
+
+    await settle(world.db, [settled(first, { kind: 'disable', reason: 'gone' }), settled(second, delivered)])
+    await settle(world.db, [settled(third, retry())])
+
+    const states = await read(sql`select state, state_reason, failures from endpoint`)
+    expect(states).toEqual([{ state: 'disabled', state_reason: 'gone', failures: 1 }])
+  })
+
+  test('counts every failure, and a success after a single one begins anew', async () => {
+    await subscribe('any')
+    await deliverables(3)
+    const [first, second, third] = await claimFrom(world.db)
+    const failures = async () => (await endpointRows())[0]?.failures
+
+    await settle(world.db, [settled(first, retry()), settled(second, retry())])
+    const two = await failures()
+    await sql`update endpoint set failures = 1`.execute(world.db)
+    await settle(world.db, [settled(third, delivered)])
+
+    expect([two, await failures()]).toEqual([2, 0])
+  })
+
+  test('touches nothing but its own endpoint and deliveries, and the endpoint only when it has to', async () => {
+    const [id, other] = [await subscribe('own'), await subscribe('other')]
+    await deliverables(2)
+    await sql`update endpoint set failures = 1 where id = ${other}`.execute(world.db)
+    const [own, next] = (await claimFrom(world.db)).filter(({ endpointId }) => endpointId === id)
+
+    // Whoever waits for one of these locks fails.
+    await world.db.transaction().execute(async (tx) => {
+      await sql`select from endpoint where id = ${other} for update`.execute(tx)
+      await sql`select from endpoint where id = ${id} for no key update`.execute(tx)
+      await sql`select from delivery where id <> ${own?.id ?? 0} for update`.execute(tx)
+      await settle(impatient, [settled(own, delivered)])
+    })
+
+    const states = await read(sql`select id, state from delivery where id in (${own?.id}, ${next?.id}) order by state`)
+    expect(states).toEqual([
+      { id: own?.id, state: 'delivered' },
+      { id: next?.id, state: 'pending' },
+    ])
+  })
+
+  test.each([
+    ['endpoint', 'for update'],
+    ['endpoint', 'for no key update'],
+    ['delivery', 'for update'],
+  ])('locks its rows in the order of ids, so that none waits for another in a circle: %s %s', async (table, lock) => {
+    for (let i = 0; i < 7; i += 1) await subscribe(`endpoint-${i}`)
+    await deliverables(1)
+    const claims = await claimFrom(world.db)
+    const ids = (await read(sql<{ id: string }>`select id from ${sql.ref(table)} order by id`)).map(({ id }) => id)
+
+    let settling: Promise<void> | undefined
+    const free = await world.db.transaction().execute(async (tx) => {
+      await sql`select from ${sql.ref(table)} where id = ${ids[3]} ${sql.raw(lock)}`.execute(tx)
+      const failures = claims.map((one) => settled(one, retry()))
+      settling = settle(world.db, failures)
+      await eventually('the settle waits', isWaiting)
+      const { rows } = await sql<{ id: string }>`
+        select id from ${sql.ref(table)} where id <> ${ids[3]} ${sql.raw(lock)} skip locked`.execute(tx)
+      return rows.map(({ id }) => id).sort()
+    })
+    await settling
+
+    expect(free).toEqual(ids.slice(4).sort())
+  })
+
+  test('and a removal of its endpoint never wait for each other in a circle', async () => {
+    const id = await subscribe('any')
+    await deliverables(1)
+    const [sent] = await claimFrom(world.db)
+
+    let settling: Promise<void> | undefined
+    await world.db.transaction().execute(async (tx) => {
+      await sql`select from endpoint where id = ${id} for update`.execute(tx)
+      settling = settle(world.db, [settled(sent, retry())])
+      await eventually('the settle waits', isWaiting)
+      await sql`delete from endpoint where id = ${id}`.execute(tx)
+    })
+
+    await expect(settling).resolves.toBeUndefined()
+    expect(await deliveryRows()).toEqual([])
+  })
 })
