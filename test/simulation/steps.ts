@@ -161,7 +161,7 @@ export async function startTick(run: Run): Promise<void> {
       run.simulator.onListing = (answered) => void (items = answered.flatMap(readItem))
     }
     // Noted only now: after a clock was set back, two ticks may begin at the same moment.
-    if (listedAt && /^\s*insert into "snapshot" (?!.*on conflict)|insert into snapshot/s.test(statement)) {
+    if (listedAt && /insert into "?snapshot"? (?!.*do nothing)/s.test(statement)) {
       run.listings.set(listedAt.getTime(), items)
     }
   })
