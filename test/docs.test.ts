@@ -25,7 +25,7 @@ describe.each(documents)('%s', (document) => {
 
 test('docs/reliability.md names oracles that exist', () => {
   const text = readFileSync(join(root, 'docs/reliability.md'), 'utf8')
-  const sources = ['oracles.ts', 'run.ts']
+  const sources = ['oracles.ts', 'judge.ts']
     .map((name) => readFileSync(join(root, 'test/simulation', name), 'utf8'))
     .join()
   const named = [...text.matchAll(/`([a-z]+[A-Z]\w+|fold|gapless|rebuild)`/g)].map((match) => match[1] ?? '')
