@@ -1,6 +1,6 @@
 import type { PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
 import pg from 'pg'
-import { AppError, describe } from '../errors.ts'
+import { AppError, codeOf, describe } from '../errors.ts'
 
 /** What differs between a function, the command line and tests. */
 export interface PoolOptions {
@@ -51,20 +51,31 @@ function readUrl(url: string, refuse: (why: string) => AppError): { port: number
   }
 }
 
+/** Whatever the database's default is: at other levels, ticks and drains that overlap fail each other. */
+const BEGIN = 'begin isolation level read committed'
+/** Serialization failure and deadlock: nothing of the statement was done, and done again it may well succeed. */
+const UNDONE = new Set(['40001', '40P01'])
+const TRIES = 20
+
 /**
  * A client that is thrown away once its state is unknown: after a timeout its statement may still run, and its transaction
- * still be open for whoever gets the connection next.
+ * still be open for whoever gets the connection next. A statement that is a transaction of its own is tried again when
+ * another's undid it: it has no `begin` that could set its level.
  */
 function guarded(client: pg.PoolClient): PostgresPoolClient {
   let broken = false
+  let inTransaction = false
   const query = async (text: string, values: readonly unknown[]) => {
     // Closing the connection rolls back; asking it to would wait for the statement that hangs.
     if (broken && text === 'rollback') return { command: 'SELECT', rowCount: 0, rows: [] }
-    try {
-      return await client.query(text, [...values])
-    } catch (error) {
-      broken ||= !(error instanceof pg.DatabaseError && error.severity === 'ERROR')
-      throw error
+    inTransaction ||= text === 'begin'
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await client.query(text === 'begin' ? BEGIN : text, [...values])
+      } catch (error) {
+        broken ||= !(error instanceof pg.DatabaseError && error.severity === 'ERROR')
+        if (inTransaction || tries === TRIES || !UNDONE.has(codeOf(error))) throw error
+      }
     }
   }
   return {

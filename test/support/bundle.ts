@@ -27,21 +27,40 @@ export interface Invocation {
   result: unknown
   thrown: string | undefined
   log: string
+  /** What killed the process, if something did. */
+  signal: NodeJS.Signals | null
 }
 
-/** Invokes a built function once, in a process of its own with no other environment than `env`. */
+/** Invokes a built function once, in a process of its own with no other environment than `env`; `preload` is a script that it runs first. */
 export function invokeBundle(
   name: string,
   env: Record<string, string>,
-  options: { node?: string; event?: unknown; context?: unknown } = {},
+  options: { node?: string; event?: unknown; context?: unknown; preload?: string } = {},
 ): Promise<Invocation> {
-  const { node = process.execPath, event = { Type: 'Timer' }, context = { time_limit_in_ms: 30_000 } } = options
-  const code = ['-e', INVOKE, join(DIST, `${name}.js`), JSON.stringify(event), JSON.stringify(context)]
+  const {
+    node = process.execPath,
+    event = { Type: 'Timer' },
+    context = { time_limit_in_ms: 30_000 },
+    preload,
+  } = options
+  const code = [
+    ...(preload ? ['--require', preload] : []),
+    '-e',
+    INVOKE,
+    join(DIST, `${name}.js`),
+    JSON.stringify(event),
+    JSON.stringify(context),
+  ]
   return new Promise((resolve) => {
-    execFile(node, code, { env }, (_, stdout, stderr) => {
+    execFile(node, code, { env }, (error, stdout, stderr) => {
       const result = /^RESULT (.*)$/m.exec(stdout)?.[1]
       const thrown = /^THROWN (.*)$/m.exec(stdout)?.[1] ?? (result === undefined ? stderr : undefined)
-      resolve({ result: result === undefined ? undefined : JSON.parse(result), thrown, log: stdout + stderr })
+      resolve({
+        result: result === undefined ? undefined : JSON.parse(result),
+        thrown,
+        log: stdout + stderr,
+        signal: error?.signal ?? null,
+      })
     })
   })
 }

@@ -1,0 +1,120 @@
+// A tick and a drain, each the built bundle in a process of its own, are killed at every point at which they send something
+// over the network, be it to Postgres, to the API or to a receiver; then they run again. Tencent's API is the simulator.
+import { join } from 'node:path'
+import { sql } from 'kysely'
+import pMap from 'p-map'
+import { beforeAll, expect, test } from 'vitest'
+import { drain } from '../../lib/deliver.ts'
+import { tick } from '../../lib/reconcile.ts'
+import { invokeBundle } from '../support/bundle.ts'
+import { eventually } from '../support/receiver.ts'
+import { loopbackPoster } from '../support/world.ts'
+import { type Brink, brink, tickTwice, visible } from './brink.ts'
+import { ORACLES } from './oracles.ts'
+
+const PRELOAD = join(import.meta.dirname, 'kill-at.cjs')
+const WHENS = ['before', 'after'] as const
+const AT_ONCE = 3
+
+/** Runs a function in a process of its own that is killed at its `at`-th point; gives whether it came that far. */
+async function killAt(name: string, { world, api }: Brink, when: string, at: number): Promise<boolean> {
+  const { baseUrl, appkey, accessToken } = api.account.api
+  const ivh = { IVH_BASE_URL: baseUrl, IVH_APPKEY: appkey, IVH_ACCESS_TOKEN: accessToken }
+  const env = {
+    DATABASE_URL: world.url,
+    WEBHOOK_ALLOW: '127.0.0.0/8',
+    LOG_LEVEL: 'error',
+    KILL: `${when} ${at}`,
+    ...ivh,
+  }
+  const { thrown, signal } = await invokeBundle(name, env, { preload: PRELOAD })
+  if (signal === null && thrown !== undefined) throw new Error(thrown)
+  return signal === 'SIGKILL'
+}
+
+/** Does it for each point from the first on, until a process has come to its end; gives how many there were. */
+async function atEveryPoint(one: (at: number) => Promise<boolean>): Promise<number> {
+  let points = Infinity
+  const numbers = function* () {
+    for (let at = 1; at <= points; at += 1) yield at
+  }
+  await pMap(numbers(), async (at) => (await one(at)) || (points = Math.min(points, at - 1)), { concurrency: AT_ONCE })
+  return points
+}
+
+let expected: unknown
+
+beforeAll(async () => {
+  const here = await brink()
+  await tickTwice(here)
+  expected = await visible(here.world)
+  await here.world.close()
+})
+
+test.each(WHENS)(
+  'a tick killed right %s anything it sends, and run again, tells the same',
+  async (when) => {
+    const points = await atEveryPoint(async (at) => {
+      const here = await brink()
+      const killed = await killAt('reconcile', here, when, at)
+      await tickTwice(here)
+
+      expect([at, await visible(here.world)]).toEqual([at, expected])
+      await here.world.close()
+      return killed
+    })
+
+    console.log(`kill: a tick was killed ${when} each of ${points} writes to the network`)
+    expect(points).toBeGreaterThan(15)
+  },
+  120_000,
+)
+
+test.each(WHENS)(
+  'a drain killed right %s anything it sends, and run again, delivers all, in order, and repeats only what it had claimed',
+  async (when) => {
+    let repetitions = 0
+    const points = await atEveryPoint(async (at) => {
+      const here = await brink()
+      const { world, api, receiver } = here
+      await tick(world.db, api.account)
+      const killed = await killAt('webhook', here, when, at)
+      const pending = world.db.selectFrom('delivery').select('event_id').where('state', '=', 'pending')
+      const claimed = await pending.where('attempts', '>', 0).execute()
+      await eventually('everything is delivered', async () => {
+        // As if the leases of the killed one were over; its last statement may still be under way in the server.
+        await sql`update delivery set due_at = now() where state = 'pending'`.execute(world.db)
+        await drain(world.db, loopbackPoster(), { timeMs: 20_000 })
+        return (await pending.execute()).length === 0
+      })
+
+      const requests = receiver.received.map((one) => ({ ...one, endpoint: 'only', answered: 204 }))
+      const { truth } = api.simulator
+      const nobody = { pardons: [], trespasses: [], faithful: [], latest: [] }
+      const evidence = {
+        truth,
+        now: api.clock.now,
+        listings: [],
+        statFailed: false,
+        requests,
+        witness: 'only',
+        ...nobody,
+      }
+      const breaches = Object.values(ORACLES).flatMap((oracle) => oracle(evidence))
+      const ids = requests.map(({ id }) => id)
+      const repeated = ids.filter((id, index) => ids.indexOf(id) !== index)
+      const isClaimed = (id: string) => claimed.some(({ event_id }) => event_id === id)
+      expect([at, breaches, new Set(ids).size]).toEqual([at, [], 9])
+      expect([at, repeated.filter((id) => !isClaimed(id)), repeated.length]).toEqual([at, [], new Set(repeated).size])
+      repetitions += repeated.length
+      await world.close()
+      return killed
+    })
+
+    console.log(
+      `kill: a drain was killed ${when} each of ${points} writes to the network; ${repetitions} POSTs were repeated`,
+    )
+    expect(points).toBeGreaterThan(15)
+  },
+  120_000,
+)

@@ -1,0 +1,50 @@
+// A server of its own, with fsync on, that is stopped, crashed and started again under load.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from 'kysely'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type OwnServer, startOwnServer } from './server.ts'
+import { openStorm, type Storm } from './storm.ts'
+
+let server: OwnServer
+let storm: Storm
+
+beforeAll(async () => {
+  server = await startOwnServer()
+  storm = await openStorm(server.url)
+})
+afterAll(async () => {
+  await storm.close()
+  await server.remove()
+})
+
+/** As the kernel does when memory runs out: one of the server's processes is gone, and the rest start over. */
+async function killBackend(): Promise<void> {
+  const { rows } = await sql<{ pid: number }>`select pid from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid()`.execute(storm.admin)
+  process.kill(rows[0]!.pid, 'SIGKILL')
+}
+
+test('a server that stops, crashes and loses a process under load costs no event and no restart of ours', async () => {
+  await storm.during(async () => {
+    for (const end of [server.stop, server.crash, server.stop, server.crash]) {
+      await sleep(1_000)
+      await end()
+      await sleep(300)
+      await server.start()
+    }
+    for (let i = 0; i < 2; i += 1) {
+      await sleep(1_000)
+      await killBackend()
+    }
+    await sleep(1_000)
+  })
+
+  expect(await storm.breaches()).toEqual([])
+  const undocumented = [...storm.faults.keys()].filter(
+    (text) => !/^database_unreachable: Postgres cannot be reached \([\w ]+\): check DATABASE_URL/.test(text),
+  )
+  expect(undocumented).toEqual([])
+  expect(storm.counts['tick failed']).toBeGreaterThan(4)
+  expect(storm.counts['drain failed']).toBeGreaterThan(4)
+  console.log(`weather: restart: ${storm.told()}`)
+}, 120_000)
