@@ -350,6 +350,27 @@ describe('a settle', () => {
     expect(free).toEqual(ids.slice(4).sort())
   })
 
+  test('that waits for somebody who changes the delivery records its attempt and delivers all the same', async () => {
+    await subscribe('only')
+    await deliverables(2)
+    const claims = await claimFrom(world.db)
+    const other = world.db.transaction().execute(async (tx) => {
+      await sql`update delivery set due_at = due_at + interval '1 s' where state = 'pending'`.execute(tx)
+      const settling = settle(
+        impatient,
+        claims.map((one) => settled(one, delivered)),
+      )
+      await eventually('the settle waits', isWaiting)
+      return { settling }
+    })
+    await (
+      await other
+    ).settling
+
+    expect(await deliveryRows()).toMatchObject([{ state: 'delivered' }, { state: 'delivered' }])
+    expect(await read(sql`select number from attempt`)).toHaveLength(2)
+  })
+
   test('and a removal of its endpoint never wait for each other in a circle', async () => {
     const id = await subscribe('any')
     await deliverables(1)
