@@ -89,8 +89,9 @@ export interface Settlement {
 
 /**
  * Stores the attempts and what follows from them, in one statement. A delivery that was claimed again since, or is final,
- * stays as it is, but that a success is never taken for dead; its attempt is recorded, since the receiver saw it. Endpoints are locked before deliveries, as a
- * removal does, and both in order, so that none waits for another in a circle.
+ * stays as it is, but that a success is never taken for dead; its attempt is recorded, since the receiver saw it. Endpoints
+ * are locked before deliveries, as a removal does, and both in order, so that none waits for another in a circle. `met`
+ * reads `locked`, or an endpoint might be marked first: a row that the same statement has changed cannot be locked any more.
  */
 export async function settle(db: Kysely<Database>, settlements: Settlement[]): Promise<void> {
   const rows = settlements.map(({ claim, sentAt, durationMs, outcome, verdict }) => ({
@@ -124,7 +125,7 @@ export async function settle(db: Kysely<Database>, settlements: Settlement[]): P
     ), met as materialized (
       select endpoint_id, max(hold_ms) as hold_ms, max(disable) as disable, bool_or(state = 'delivered') as succeeded,
         count(*) as attempts
-      from settled group by endpoint_id
+      from settled join locked using (id) group by endpoint_id
     ), affected as materialized (
       select id from endpoint join met on endpoint_id = id
       where not succeeded or failures > 0 or hold_ms > 0 or disable is not null

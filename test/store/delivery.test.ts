@@ -350,6 +350,23 @@ describe('a settle', () => {
     expect(free).toEqual(ids.slice(4).sort())
   })
 
+  // How many rows the planner expects decides in which order the parts of the statement run.
+  test.each([3, 1_000])(
+    'that comes after the next claim is recorded, and no more, with %i deliveries',
+    async (count) => {
+      await subscribe('only')
+      await deliverables(count)
+      const [first] = await claimFrom(world.db, { limit: 1 })
+      await sql`update delivery set due_at = '2000-01-01' where attempts = 1`.execute(world.db)
+      await claimFrom(world.db)
+      await settle(world.db, [settled(first, retry())])
+
+      expect(await read(sql`select number from attempt`)).toEqual([{ number: 1 }])
+      expect(await read(sql`select from delivery where attempts = 2 and due_at > now()`)).toHaveLength(1)
+      expect(await endpointRows()).toMatchObject([{ failures: 1 }])
+    },
+  )
+
   test('that waits for somebody who changes the delivery records its attempt and delivers all the same', async () => {
     await subscribe('only')
     await deliverables(2)
