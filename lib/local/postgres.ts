@@ -33,7 +33,7 @@ export interface PostgresOptions {
   fsync?: boolean
   /** Server settings by name. */
   settings?: Record<string, string>
-  /** Where root finds an user for the server. */
+  /** Where root finds a user for the server. */
   passwdFile?: string
 }
 

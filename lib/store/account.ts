@@ -4,12 +4,12 @@ import type { Database } from './database.ts'
 /** The database's clock as every table keeps it: whole milliseconds, so that a time read back is the time written. */
 export const clock = sql<Date>`date_trunc('milliseconds', clock_timestamp())`
 
-const LIMITS = sql<string>`set_config('idle_in_transaction_session_timeout', '15000', true)
-  || set_config('statement_timeout', '25000', true)`
-
-/** The same for a tick that begins: never a moment that an earlier tick had, whatever an administrator or a failover did to the clock. */
+/** For a tick that begins: never a moment that an earlier tick had, though a failover may set the clock back. */
 const nextTick = sql<Date>`greatest(${clock},
   (select max(listed_at) + interval '1 millisecond' from snapshot where account_id = account.id))`
+
+const LIMITS = sql<string>`set_config('idle_in_transaction_session_timeout', '15000', true)
+  || set_config('statement_timeout', '25000', true)`
 
 /** An account as a tick finds it; `now` is the database's clock, before the listing is asked for. */
 export interface AccountState {

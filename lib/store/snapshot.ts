@@ -14,43 +14,27 @@ export async function saveSnapshot(
     durationMs: number
   },
 ): Promise<void> {
-  const { changes } = snapshot
+  const { accountId: account_id, listedAt: listed_at, changes } = snapshot
+  const row = {
+    outcome: snapshot.complete ? ('committed' as const) : ('incomplete' as const),
+    session_count: snapshot.sessionCount,
+    created_count: changes.created,
+    ready_count: changes.ready,
+    started_count: changes.started,
+    closed_count: changes.closed,
+    failed_count: changes.failed,
+    duration_ms: snapshot.durationMs,
+    error: null,
+  }
   await tx
     .insertInto('snapshot')
-    .values({
-      account_id: snapshot.accountId,
-      listed_at: snapshot.listedAt,
-      outcome: snapshot.complete ? 'committed' : 'incomplete',
-      session_count: snapshot.sessionCount,
-      created_count: changes.created,
-      ready_count: changes.ready,
-      started_count: changes.started,
-      closed_count: changes.closed,
-      failed_count: changes.failed,
-      duration_ms: snapshot.durationMs,
-      error: null,
-    })
+    .values({ account_id, listed_at, ...row })
+    // Another tick of the same millisecond may have failed; of two that came to something, one was stale.
     .onConflict((conflict) =>
-      // Another tick of the same millisecond may have failed; of two that came to something, one was stale.
-      conflict
-        .columns(['account_id', 'listed_at'])
-        .doUpdateSet((row) => Object.fromEntries(COLUMNS.map((column) => [column, row.ref(`excluded.${column}`)])))
-        .where('snapshot.outcome', '=', 'failed'),
+      conflict.columns(['account_id', 'listed_at']).doUpdateSet(row).where('snapshot.outcome', '=', 'failed'),
     )
     .execute()
 }
-
-const COLUMNS = [
-  'outcome',
-  'session_count',
-  'created_count',
-  'ready_count',
-  'started_count',
-  'closed_count',
-  'failed_count',
-  'duration_ms',
-  'error',
-] as const
 
 /**
  * Stores the snapshot of a listing equal to the one before, in one statement: one snapshot row, and the account's time.
