@@ -26,14 +26,7 @@ const undo: (() => unknown)[] = []
 beforeAll(async () => {
   world = await openWorld()
   api = await world.simulate('default', { preparingSeconds: [5, 5] })
-  const { baseUrl, appkey, accessToken } = api.account.api
-  env = {
-    DATABASE_URL: world.url,
-    IVH_BASE_URL: baseUrl,
-    IVH_APPKEY: appkey,
-    IVH_ACCESS_TOKEN: accessToken,
-    WEBHOOK_ALLOW: '127.0.0.0/8',
-  }
+  env = api.env
 })
 
 afterAll(async () => {
@@ -455,9 +448,7 @@ describe('output for people', () => {
   it('shows hostile names as dots: no table and no error moves the cursor of whoever reads it', async () => {
     const hostile = await world.simulate('hostile', { preparingSeconds: [0, 0] })
     createSession(hostile.simulator, { userId: HOSTILE, projectId: 'p', sessionId: 'm-hostile' })
-    const { baseUrl, appkey, accessToken } = hostile.account.api
-    const one = { IVH_BASE_URL: baseUrl, IVH_APPKEY: appkey, IVH_ACCESS_TOKEN: accessToken }
-    const options = { env: { ...env, ...one, ROLLCALL_ACCOUNT: 'hostile' } }
+    const options = { env: { ...hostile.env, ROLLCALL_ACCOUNT: 'hostile' } }
     const added = await rollcall(['endpoint', 'add', '--url', 'http://127.0.0.1:1/', '--description', HOSTILE], options)
     const id = /ep_\w+/.exec(added.stdout)?.[0] ?? ''
 

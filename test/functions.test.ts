@@ -20,9 +20,7 @@ beforeEach(async () => {
 afterEach(() => world.close())
 
 function environment(more: Record<string, string> = {}): Record<string, string> {
-  const { baseUrl, appkey, accessToken } = api.account.api
-  const ivh = { IVH_BASE_URL: baseUrl, IVH_APPKEY: appkey, IVH_ACCESS_TOKEN: accessToken }
-  return { DATABASE_URL: world.url, WEBHOOK_ALLOW: '127.0.0.0/8', ...ivh, ...more }
+  return { ...api.env, ...more }
 }
 
 /** Stands in for the Invoke API: records whom it was asked to invoke. */

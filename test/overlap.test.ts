@@ -23,9 +23,7 @@ beforeAll(async () => {
   world = await openWorld()
   api = await world.simulate('default', { preparingSeconds: [2, 20], failedShare: 0.1, brokenShare: 0.1 }, Date.now())
   receiver = await world.subscribe({}, (_, count) => (count % 10 === 0 ? 500 : 204))
-  const { baseUrl, appkey, accessToken } = api.account.api
-  const ivh = { IVH_BASE_URL: baseUrl, IVH_APPKEY: appkey, IVH_ACCESS_TOKEN: accessToken }
-  const env = { DATABASE_URL: world.url, WEBHOOK_ALLOW: '127.0.0.0/8', LOG_LEVEL: 'error', ...ivh }
+  const env = { ...api.env, LOG_LEVEL: 'error' }
 
   const people = traffic(api.simulator, { sessionsPerMinute: 30, lengthSeconds: [20, 120], leakedShare: 0 })
   startedAt = Date.now()

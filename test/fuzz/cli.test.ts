@@ -34,15 +34,8 @@ const secrets: string[] = []
 beforeAll(async () => {
   world = await openWorld()
   api = await world.simulate('default', { capacity: 100_000 })
-  const { baseUrl, appkey, accessToken } = api.account.api
-  env = {
-    DATABASE_URL: world.url,
-    IVH_BASE_URL: baseUrl,
-    IVH_APPKEY: appkey,
-    IVH_ACCESS_TOKEN: accessToken,
-    WEBHOOK_ALLOW: '127.0.0.0/8',
-  }
-  secrets.push(appkey, accessToken)
+  env = api.env
+  secrets.push(api.simulator.appkey, api.simulator.accessToken)
   await register()
   const text = readFileSync(CLI, 'utf8').replace(/^#!.*/, '')
   program = compileFunction(text, ['exports', 'require', 'module', 'process'], { filename: CLI }) as Program

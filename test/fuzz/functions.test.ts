@@ -19,9 +19,7 @@ beforeAll(async () => {
   world = await openWorld()
   api = await world.simulate('default', { capacity: 100_000 })
   await world.subscribe()
-  const { baseUrl, appkey, accessToken } = api.account.api
-  const settings = { IVH_BASE_URL: baseUrl, IVH_APPKEY: appkey, IVH_ACCESS_TOKEN: accessToken, DATABASE_URL: world.url }
-  for (const [name, value] of Object.entries({ ...settings, WEBHOOK_ALLOW: '127.0.0.0/8' })) vi.stubEnv(name, value)
+  for (const [name, value] of Object.entries(api.env)) vi.stubEnv(name, value)
   vi.spyOn(console, 'log').mockImplementation((line: string) => void printed.push(line))
 })
 afterEach(() => void printed.splice(0))

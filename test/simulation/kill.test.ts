@@ -17,16 +17,8 @@ const WHENS = ['before', 'after'] as const
 const AT_ONCE = 3
 
 /** Runs a function in a process of its own that is killed at its `at`-th point; gives whether it came that far. */
-async function killAt(name: string, { world, api }: Brink, when: string, at: number): Promise<boolean> {
-  const { baseUrl, appkey, accessToken } = api.account.api
-  const ivh = { IVH_BASE_URL: baseUrl, IVH_APPKEY: appkey, IVH_ACCESS_TOKEN: accessToken }
-  const env = {
-    DATABASE_URL: world.url,
-    WEBHOOK_ALLOW: '127.0.0.0/8',
-    LOG_LEVEL: 'error',
-    KILL: `${when} ${at}`,
-    ...ivh,
-  }
+async function killAt(name: string, { api }: Brink, when: string, at: number): Promise<boolean> {
+  const env = { ...api.env, LOG_LEVEL: 'error', KILL: `${when} ${at}` }
   const { thrown, signal } = await invokeBundle(name, env, { preload: PRELOAD })
   if (signal === null && thrown !== undefined) throw new Error(thrown)
   return signal === 'SIGKILL'

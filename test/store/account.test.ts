@@ -4,18 +4,19 @@ import { type Kysely, sql } from 'kysely'
 import { closeSession, createSession, startSession } from '../../lib/local/simulator/simulator.ts'
 import { tick } from '../../lib/reconcile.ts'
 import { advanceAccount, ensureAccount, lockAccount } from '../../lib/store/account.ts'
-import { type Database, openDatabase } from '../../lib/store/database.ts'
+import type { Database } from '../../lib/store/database.ts'
 import { saveFailure, saveUnchanged } from '../../lib/store/snapshot.ts'
+import { openImpatient } from '../support/database.ts'
 import { eventually } from '../support/receiver.ts'
 import { openWorld, type SimulatedAccount, type World } from '../support/world.ts'
 
 let world: World
-/** Another tick's connections: who has to wait for a lock there fails. */
+/** Another tick's connections. */
 let impatient: Kysely<Database>
 
 beforeEach(async () => {
   world = await openWorld()
-  impatient = openDatabase(`${world.url}?options=-c%20lock_timeout%3D2000`)
+  impatient = openImpatient(world.url)
 })
 afterEach(async () => {
   await impatient.destroy()

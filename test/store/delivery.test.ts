@@ -4,19 +4,20 @@ import { type Kysely, sql } from 'kysely'
 import type { Verdict } from '../../lib/core/retry.ts'
 import { createSession } from '../../lib/local/simulator/simulator.ts'
 import { tick } from '../../lib/reconcile.ts'
-import { type Database, openDatabase } from '../../lib/store/database.ts'
+import type { Database } from '../../lib/store/database.ts'
 import { claim, type Claim, settle } from '../../lib/store/delivery.ts'
 import { addEndpoint, disableEndpoint, enableEndpoint } from '../../lib/store/endpoint.ts'
+import { openImpatient } from '../support/database.ts'
 import { eventually } from '../support/receiver.ts'
 import { openWorld, type World } from '../support/world.ts'
 
 let world: World
-/** Another drain's connections: who has to wait for a lock there fails. */
+/** Another drain's connections. */
 let impatient: Kysely<Database>
 
 beforeEach(async () => {
   world = await openWorld()
-  impatient = openDatabase(`${world.url}?options=-c%20lock_timeout%3D2000`)
+  impatient = openImpatient(world.url)
 })
 afterEach(async () => {
   await impatient.destroy()

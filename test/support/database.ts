@@ -16,3 +16,6 @@ export async function testDatabase(): Promise<TestDatabase> {
   const db = openDatabase(database.url)
   return { db, url: database.url, drop: () => db.destroy().then(() => database.drop()) }
 }
+
+/** Further connections to a database: who has to wait for a lock there fails after 2 s. */
+export const openImpatient = (url: string): Kysely<Database> => openDatabase(`${url}?options=-c%20lock_timeout%3D2000`)

@@ -20,6 +20,8 @@ export interface SimulatedAccount {
   account: Account
   simulator: Simulator
   clock: Clock
+  /** What functions and the command line need to work on it, in this world's database. */
+  env: Record<string, string>
 }
 
 /** Everything a test opened; `close` ends it. */
@@ -46,7 +48,14 @@ export async function openWorld(): Promise<World> {
       const server = await serveSimulator(simulator)
       undo.push(() => server.close())
       const { appkey, accessToken } = simulator
-      return { account: { name, api: { baseUrl: server.url, appkey, accessToken } }, simulator, clock }
+      const env = {
+        DATABASE_URL: database.url,
+        IVH_BASE_URL: server.url,
+        IVH_APPKEY: appkey,
+        IVH_ACCESS_TOKEN: accessToken,
+        WEBHOOK_ALLOW: '127.0.0.0/8',
+      }
+      return { account: { name, api: { baseUrl: server.url, appkey, accessToken } }, simulator, clock, env }
     },
     subscribe: async (options = {}, reply) => {
       const receiver = await openReceiver(reply)
