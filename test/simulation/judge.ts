@@ -19,7 +19,9 @@ export async function judge(run: Run): Promise<void> {
     complete: outcome !== 'incomplete',
     items: run.listings.get(listed_at.getTime()) ?? [],
   }))
-  const statFailed = [counts['statsession down'], counts['API faults']].some((times = 0) => times > 0)
+  const statFailed = [counts['statsession down'], counts['API faults'], counts['signature clock jumps']].some(
+    (times = 0) => times > 0,
+  )
   const names = [...endpoints.keys()]
   const evidence = {
     truth: simulator.truth,
