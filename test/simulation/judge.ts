@@ -1,5 +1,6 @@
 // Holds a run that has come to rest against the oracles, and Rollcall's tables against what the API and the receivers saw.
-import { sql } from 'kysely'
+import { type Kysely, sql } from 'kysely'
+import type { Database } from '../../lib/store/database.ts'
 import { listEvents, readSessions } from '../../lib/store/history.ts'
 import { type CommittedListing, ORACLES } from './oracles.ts'
 import { count, type Run, WITNESS } from './steps.ts'
@@ -36,7 +37,8 @@ export async function judge(run: Run): Promise<void> {
     latest: names.filter((name) => wanted.get(name) === 'latest'),
   }
   for (const oracle of Object.values(ORACLES)) breaches.push(...oracle(evidence))
-  for (const listing of listings.filter(({ complete }) => complete)) breaches.push(...(await rebuild(run, listing)))
+  for (const listing of listings.filter(({ complete }) => complete))
+    breaches.push(...(await rebuild(run.admin, listing)))
   breaches.push(...(await attemptsMatch(run)), ...sentOnceDelivered(run), ...(await cursorReadsAll(run)))
   count(run, 'listings', listings.length)
   count(run, 'requests', requests.length)
@@ -45,14 +47,29 @@ export async function judge(run: Run): Promise<void> {
 }
 
 /** The tables give back the listing that the API answered: who was live, and in which state. */
-async function rebuild(run: Run, { listedAt, items }: CommittedListing): Promise<string[]> {
+export async function rebuild(
+  admin: Kysely<Database>,
+  { listedAt, items }: Pick<CommittedListing, 'listedAt' | 'items'>,
+): Promise<string[]> {
   const names: Record<number, string> = { 1: 'in_progress', 3: 'preparing' }
   const live = items.filter(({ status }) => status in names)
   const expected = new Set(live.map(({ id, status, started }) => `${id} ${names[status]} ${started}`))
-  const rows = await readSessions(run.admin, { at: listedAt })
+  const rows = await readSessions(admin, { at: listedAt })
   const rebuilt = new Set(rows.map(({ id, status, started }) => `${id} ${status} ${started}`))
   const wrong = [...expected, ...rebuilt].filter((line) => !expected.has(line) || !rebuilt.has(line))
   return wrong.map((line) => `listing of ${listedAt.toISOString()}: ${line} is on one side only`)
+}
+
+/** What is written together is there together: a delivery with the attempt that made it, a version with its snapshot. */
+export async function tornApart(admin: Kysely<Database>): Promise<string[]> {
+  const { rows } = await sql<{ what: string; n: number }>`
+    select 'delivered without an attempt on record' as what, count(*) as n from delivery
+    where state = 'delivered' and not exists (
+      select from attempt where delivery_id = delivery.id and status between 200 and 299)
+    union all
+    select 'versions without a snapshot', count(*) from session_version
+    where not exists (select from snapshot where listed_at = valid_from and outcome <> 'failed')`.execute(admin)
+  return rows.filter(({ n }) => n > 0).map(({ what, n }) => `torn: ${n} ${what}`)
 }
 
 /** Every attempt on record was a request seen; every request seen is on record, but for those of killed or cut drains. */
