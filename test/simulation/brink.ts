@@ -13,10 +13,10 @@ export interface Brink {
 }
 
 /** A world at the brink of a tick that has something of everything to tell: a start, an end, a readiness, a new session. */
-export async function brink(): Promise<Brink> {
+export async function brink(reply?: Parameters<World['subscribe']>[1]): Promise<Brink> {
   const world = await openWorld()
   const api = await world.simulate('default', { preparingSeconds: [10, 10] })
-  const receiver = await world.subscribe()
+  const receiver = await world.subscribe({}, reply)
   const { simulator, clock } = api
   const create = (userId: string) => {
     const created = createSession(simulator, { userId, projectId: 'p' })
@@ -53,5 +53,9 @@ export async function visible({ db }: World): Promise<unknown> {
       from session_version version join session on session.id = incarnation_id order by session_id, valid_from`),
     deliveries: await rows(sql`select position, delivery.state from delivery order by position`),
     account: await rows(sql`select position from account`),
+    // What failed or found nothing new differs with who was stopped when.
+    snapshots:
+      await rows(sql`select session_count, created_count, ready_count, started_count, closed_count, failed_count
+      from snapshot where outcome = 'committed' order by listed_at`),
   }
 }

@@ -4,12 +4,14 @@ import { join } from 'node:path'
 import { sql } from 'kysely'
 import pMap from 'p-map'
 import { beforeAll, expect, test } from 'vitest'
+import { LEASE_MS } from '../../lib/core/retry.ts'
 import { drain } from '../../lib/deliver.ts'
 import { tick } from '../../lib/reconcile.ts'
 import { invokeBundle } from '../support/bundle.ts'
 import { eventually } from '../support/receiver.ts'
 import { loopbackPoster } from '../support/world.ts'
 import { type Brink, brink, tickTwice, visible } from './brink.ts'
+import { tornApart } from './judge.ts'
 import { ORACLES } from './oracles.ts'
 
 const PRELOAD = join(import.meta.dirname, 'kill-at.cjs')
@@ -67,20 +69,24 @@ test.each(WHENS)(
   async (when) => {
     let repetitions = 0
     const points = await atEveryPoint(async (at) => {
-      const here = await brink()
+      // What comes after a refused event in its lane has to wait for it.
+      const here = await brink((_, count) => (count === 1 ? 500 : 204))
       const { world, api, receiver } = here
       await tick(world.db, api.account)
       const killed = await killAt('webhook', here, when, at)
       const pending = world.db.selectFrom('delivery').select('event_id').where('state', '=', 'pending')
       const claimed = await pending.where('attempts', '>', 0).execute()
       await eventually('everything is delivered', async () => {
-        // As if the leases of the killed one were over; its last statement may still be under way in the server.
-        await sql`update delivery set due_at = now() where state = 'pending'`.execute(world.db)
+        // As if a lease's time were over; the last statement of the killed one may still be under way in the server.
+        const inLease = sql<boolean>`due_at <= now() + ${LEASE_MS} * interval '1 millisecond'`
+        await sql`update delivery set due_at = now() where state = 'pending' and ${inLease}`.execute(world.db)
         await drain(world.db, loopbackPoster(), { timeMs: 20_000 })
         return (await pending.execute()).length === 0
       })
 
-      const requests = receiver.received.map((one) => ({ ...one, endpoint: 'only', answered: 204 }))
+      const requests = receiver.received.map((one, index) => {
+        return { ...one, endpoint: 'only', answered: index === 0 ? 500 : 204 }
+      })
       const { truth } = api.simulator
       const nobody = { pardons: [], trespasses: [], faithful: [], latest: [] }
       const evidence = {
@@ -92,8 +98,8 @@ test.each(WHENS)(
         witness: 'only',
         ...nobody,
       }
-      const breaches = Object.values(ORACLES).flatMap((oracle) => oracle(evidence))
-      const ids = requests.map(({ id }) => id)
+      const breaches = [...Object.values(ORACLES).flatMap((oracle) => oracle(evidence)), ...(await tornApart(world.db))]
+      const ids = requests.filter(({ answered }) => answered === 204).map(({ id }) => id)
       const repeated = ids.filter((id, index) => ids.indexOf(id) !== index)
       const isClaimed = (id: string) => claimed.some(({ event_id }) => event_id === id)
       expect([at, breaches, new Set(ids).size]).toEqual([at, [], 9])
