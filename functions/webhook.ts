@@ -6,18 +6,20 @@ import { timeLimitMs } from '../lib/scf.ts'
 import { openDatabase } from '../lib/store/database.ts'
 
 const open = () => {
-  const { databaseUrl, addressGuard, logLevel } = readConfig(process.env, ['databaseUrl', 'addressGuard', 'logLevel'])
-  return { db: openDatabase(databaseUrl), poster: openPoster(addressGuard), log: openLog(logLevel, console.log) }
+  const config = readConfig(process.env, ['databaseUrl', 'addressGuard', 'keyring', 'logLevel'])
+  const { databaseUrl, addressGuard, keyring, logLevel } = config
+  const log = openLog(logLevel, console.log)
+  return { db: openDatabase(databaseUrl), poster: openPoster(addressGuard), keyring, log }
 }
 
 /** Opened by the first invocation, kept while the instance is warm. */
 let services: ReturnType<typeof open> | undefined
 
-/** Invoked by reconcile after a commit, and by its own timer → a drain. Throws only when the database fails. */
+/** Invoked by reconcile after a commit, and by its own timer → a drain. Throws when the database fails, or a key is missing. */
 export async function main_handler(_event: unknown, context: unknown): Promise<DrainResult> {
-  const { db, poster, log } = (services ??= open())
+  const { db, poster, keyring, log } = (services ??= open())
   const startedAt = performance.now()
-  const result = await drain(db, poster, { timeMs: timeLimitMs(context) })
+  const result = await drain(db, poster, { timeMs: timeLimitMs(context), keyring })
   log('info', 'drained', { ...result, durationMs: Math.round(performance.now() - startedAt) })
   return result
 }

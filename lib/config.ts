@@ -2,6 +2,7 @@
 // never put a setting's value into a message when that value may be a secret.
 import * as v from 'valibot'
 import { type AddressGuard, addressGuard, parseUrl } from './address.ts'
+import type { Keyring } from './core/seal.ts'
 import { AppError } from './errors.ts'
 import { type LogLevel, LOG_LEVELS } from './log.ts'
 import type { Account } from './reconcile.ts'
@@ -57,6 +58,22 @@ const accountList = v.pipe(
   v.check((list) => new Set(list.map(({ name }) => name)).size === list.length, 'names an account twice'),
 )
 
+/** The first seals, all open, so that a key can be changed. */
+const keyring = v.pipe(
+  v.optional(v.string(), ''),
+  v.transform((text) => text.split(',').flatMap((key) => key.trim() || [])),
+  v.array(
+    v.pipe(
+      v.string(),
+      v.regex(
+        /^([0-9a-fA-F]{64}|[A-Za-z0-9+/]{43}=)$/,
+        'is not 32 bytes as hex or Base64, such as `openssl rand -hex 32` gives; several are separated by commas',
+      ),
+      v.transform((key) => Buffer.from(key, key.length === 64 ? 'hex' : 'base64')),
+    ),
+  ),
+)
+
 /** The settings, checked; the README lists what each means. */
 export interface Config {
   databaseUrl: string
@@ -64,6 +81,8 @@ export interface Config {
   accountName: string
   accounts: Account[]
   addressGuard: AddressGuard
+  /** What seals endpoint secrets in the database; empty: they are stored as they are. */
+  keyring: Keyring
   webhookFunction: string | undefined
   logLevel: LogLevel
   /** Where Tencent Cloud's own API is; its services are subdomains. */
@@ -106,6 +125,7 @@ const readers: { [Part in keyof Config]: (read: Read, env: Environment) => Confi
         }),
       ),
     ),
+  keyring: (read) => read('SECRET_KEY', keyring),
   webhookFunction: (read) =>
     read(
       'WEBHOOK_FUNCTION',

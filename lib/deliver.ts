@@ -1,10 +1,14 @@
 import type { Kysely } from 'kysely'
-import { LEASE_MS, RETRY_FOR_MS, verdict } from './core/retry.ts'
-import { sign } from './core/signature.ts'
+import { postsOf } from './core/batch.ts'
+import { FULL_PACE, LEASE_MS, type Outcome, RETRY_FOR_MS, verdict } from './core/retry.ts'
+import type { Keyring } from './core/seal.ts'
+import { newId } from './id.ts'
+import { type Content, messageFor } from './message.ts'
 import { post, type Poster } from './post.ts'
 import type { Database } from './store/database.ts'
-import { claim, type Claim, settle, type Settlement } from './store/delivery.ts'
+import { claim, type Claim, settle, type Settlement, untilRate } from './store/delivery.ts'
 import { explainDatabaseError } from './store/fault.ts'
+import { announceStalled } from './store/operator.ts'
 
 /** What a drain did: attempts claimed, and what they came to. */
 export interface DrainResult {
@@ -24,9 +28,14 @@ export interface DrainOptions {
   /** For one POST; the lease must outlast it. */
   postDeadlineMs?: number
   leaseMs?: number
+  /** What opens the secrets of endpoints. */
+  keyring?: Keyring
   /** Chance for the jitter of retries, in [0, 1). */
   random?: () => number
 }
+
+/** The deliveries of one POST, all to one endpoint. */
+type PostClaims = [Claim, ...Claim[]]
 
 /** Time kept for the last settle. */
 const RESERVE_MS = 500
@@ -34,11 +43,12 @@ const RESERVE_MS = 500
 const LOOK_AGAIN_MS = 250
 
 /**
- * Delivers what is due until nothing is, or the time is nearly up. Throws only for the database: what was claimed then
- * falls due again when its lease ends. Any number of drains may run at once.
+ * Delivers what is due until nothing is, or the time is nearly up. Throws only for the database, when what was claimed falls due
+ * again as its lease ends, and, once all else is done, for a key that is missing. Any number of drains may run at once.
  */
 export async function drain(db: Kysely<Database>, poster: Poster, options: DrainOptions): Promise<DrainResult> {
   try {
+    await announceStalled(db)
     return await claimAndPost(db, poster, options)
   } catch (error) {
     throw explainDatabaseError(error)
@@ -46,8 +56,7 @@ export async function drain(db: Kysely<Database>, poster: Poster, options: Drain
 }
 
 async function claimAndPost(db: Kysely<Database>, poster: Poster, options: DrainOptions): Promise<DrainResult> {
-  const { timeMs, concurrency = 200, perEndpoint = 8, postDeadlineMs = 15_000, leaseMs = LEASE_MS } = options
-  const { random = Math.random } = options
+  const { timeMs, concurrency = 200, perEndpoint = FULL_PACE, postDeadlineMs = 15_000, leaseMs = LEASE_MS } = options
   const end = performance.now() + timeMs - RESERVE_MS
   // What is claimed gets its full time; a drain that has less in all gives half of it.
   const lastClaimMs = Math.min(postDeadlineMs, timeMs / 2)
@@ -55,32 +64,40 @@ async function claimAndPost(db: Kysely<Database>, poster: Poster, options: Drain
   const inFlight = new Map<string, number>()
   const finished: Settlement[] = []
   let underWay = 0
+  let fault: unknown
   let wake = () => {}
 
-  const start = async (claimed: Claim, leaseEnd: number) => {
-    const { endpointId } = claimed
+  const start = async (claims: PostClaims, leaseEnd: number) => {
+    const [{ endpointId }] = claims
     underWay += 1
     inFlight.set(endpointId, (inFlight.get(endpointId) ?? 0) + 1)
     const deadlineMs = Math.min(postDeadlineMs, end - performance.now())
-    const settlement = await attempt(poster, claimed, deadlineMs, leaseEnd, random)
+    const { settlements, fault: met } = await attempt(poster, claims, deadlineMs, leaseEnd, options)
+    finished.push(...settlements)
+    fault ??= met
     underWay -= 1
     inFlight.set(endpointId, (inFlight.get(endpointId) ?? 0) - 1)
-    if (settlement) finished.push(settlement)
     wake()
   }
 
   for (;;) {
     const free = concurrency - underWay
-    if (free > 0 && end - performance.now() > lastClaimMs) {
+    const mayClaim = end - performance.now() > lastClaimMs
+    if (free > 0 && mayClaim) {
       const leaseEnd = performance.now() + leaseMs
       const claims = await claim(db, { limit: free, perEndpoint, inFlight, leaseMs, retryForMs: RETRY_FOR_MS })
       result.claimed += claims.length
-      for (const claimed of claims) void start(claimed, leaseEnd)
+      for (const post of postsOf(claims)) void start(post, leaseEnd)
     }
-    if (underWay === 0 && finished.length === 0) return result
+    let lookAgainMs = LOOK_AGAIN_MS
+    if (underWay === 0 && finished.length === 0) {
+      const waitMs = mayClaim ? await untilRate(db) : null
+      if (waitMs === null) break
+      lookAgainMs = Math.min(waitMs, end - performance.now())
+    }
     if (finished.length === 0) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, LOOK_AGAIN_MS)
+        const timer = setTimeout(resolve, lookAgainMs)
         wake = () => {
           clearTimeout(timer)
           resolve()
@@ -93,33 +110,46 @@ async function claimAndPost(db: Kysely<Database>, poster: Poster, options: Drain
       for (const { verdict } of batch) result[COUNTED_AS[verdict.kind]] += 1
     }
   }
+  if (fault instanceof Error) throw fault
+  return result
 }
 
 const COUNTED_AS = { delivered: 'delivered', retry: 'retried', disable: 'retried', dead: 'dead' } as const
 
-/** One claimed delivery, sent and judged; nothing is sent, and nothing settled, when its lease might end meanwhile. */
+/** One POST with the events of its claims, sent and judged; nothing is sent, nor settled, when their lease might end meanwhile. */
 async function attempt(
   poster: Poster,
-  claimed: Claim,
+  claims: PostClaims,
   deadlineMs: number,
   leaseEnd: number,
-  random: () => number,
-): Promise<Settlement | undefined> {
+  { keyring = [], random = Math.random }: Pick<DrainOptions, 'keyring' | 'random'>,
+): Promise<{ settlements: Settlement[]; fault?: unknown }> {
   const startedAt = performance.now()
-  if (startedAt + deadlineMs >= leaseEnd) return undefined
+  if (startedAt + deadlineMs >= leaseEnd) return { settlements: [] }
   const sentAt = new Date()
-  const headers = {
-    'content-type': 'application/cloudevents+json',
-    'user-agent': 'Rollcall',
-    ...sign(claimed.eventId, sentAt, claimed.body, claimed.secrets),
+  const [first] = claims
+  let outcome: Outcome
+  let fault: unknown
+  try {
+    const message = messageFor(first, contentOf(claims), sentAt, keyring)
+    outcome = await post(poster, first.url, message, deadlineMs)
+  } catch (error) {
+    // A key that is missing: the others get theirs all the same.
+    fault = error
+    outcome = { kind: 'local_fault' }
   }
-  const outcome = await post(poster, claimed.url, { headers, body: claimed.body }, deadlineMs)
   const durationMs = Math.round(performance.now() - startedAt)
-  return {
-    claim: claimed,
-    sentAt,
-    durationMs,
-    outcome,
-    verdict: verdict(outcome, claimed.attempt, claimed.expired, random()),
-  }
+  const settlements = claims.map((claim) => {
+    const standing = { ...claim, batched: claims.length }
+    return { claim, sentAt, durationMs, outcome, verdict: verdict(outcome, standing, random()) }
+  })
+  return { settlements, fault }
+}
+
+/** The bytes are those of the events, one or several; a batch has an id of its own, and each event keeps its own. */
+function contentOf(claims: PostClaims): Content {
+  const [first, second] = claims
+  if (!second) return { id: first.eventId, body: first.body, type: 'application/cloudevents+json' }
+  const body = `[${claims.map((claim) => claim.body).join(',')}]`
+  return { id: newId('batch_'), body, type: 'application/cloudevents-batch+json' }
 }

@@ -8,7 +8,8 @@ import { openPoster } from '../lib/post.ts'
 import { tick } from '../lib/reconcile.ts'
 import { openDatabase } from '../lib/store/database.ts'
 import { claim, settle } from '../lib/store/delivery.ts'
-import { disableEndpoint, enableEndpoint, removeEndpoint, showEndpoint } from '../lib/store/endpoint.ts'
+import { removeEndpoint, showEndpoint } from '../lib/store/endpoint.ts'
+import { disableEndpoint, enableEndpoint } from '../lib/store/endpoint-state.ts'
 import { listDeliveries } from '../lib/store/history.ts'
 import { eventually } from './support/receiver.ts'
 import { loopbackPoster, openWorld, type SimulatedAccount, type World } from './support/world.ts'
@@ -42,8 +43,11 @@ async function tickOn(): Promise<void> {
   await tick(world.db, api.account)
 }
 
-/** Makes every pending delivery due, as if its wait were over. */
-const makeDue = () => sql`update delivery set due_at = now() where state = 'pending'`.execute(world.db)
+/** Makes every pending delivery due, as if its wait were over, and that of its endpoint. */
+async function makeDue(): Promise<void> {
+  await sql`update endpoint set probe_until = null`.execute(world.db)
+  await sql`update delivery set due_at = now() where state = 'pending'`.execute(world.db)
+}
 
 const claimOne = () =>
   claim(world.db, { limit: 1, perEndpoint: 1, inFlight: new Map(), leaseMs: 30_000, retryForMs: 1_000 })
@@ -282,7 +286,7 @@ describe('claims', () => {
     const options = { limit: 48, perEndpoint: 4, inFlight: new Map(), leaseMs: 30_000, retryForMs: 1_000 }
     const claims = await claim(world.db, options)
     const busy = { kind: 'answered', status: 429, retryAfterMs: 1_000 } as const
-    const verdict = { kind: 'retry', delayMs: 0, holdMs: 1_000 } as const
+    const verdict = { kind: 'retry', delayMs: 0, holdMs: 1_000, pauseMs: 0, theirs: true } as const
     const come = { sentAt: new Date(), durationMs: 1, outcome: busy, verdict }
     const db = openDatabase(world.url, { connections: 8 })
     const settleSome = (round: number) => {

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from 'commander'
-import { EVENT_TYPES } from '../core/event.ts'
+import { EVENT_TYPES, OPERATOR_EVENT_TYPES } from '../core/event.ts'
+import { headerFault } from '../core/header.ts'
 import { ACCOUNT_NAME } from '../config.ts'
 
 /** Each parses one argument or refuses it in words that follow the option's name. */
@@ -35,8 +36,42 @@ export const argument = {
 
   eventTypes: (text: string): string[] => {
     const types = text.split(',').map((type) => type.trim())
-    const isKnown = (type: string) => type === '*' || EVENT_TYPES.some((known) => known === type)
-    if (!types.every(isKnown)) throw new InvalidArgumentError(`Expected * or some of ${EVENT_TYPES.join(',')}.`)
-    return types.includes('*') ? ['*'] : [...new Set(types)]
+    const known: readonly string[] = ['*', ...EVENT_TYPES, ...OPERATOR_EVENT_TYPES]
+    if (!types.every((type) => known.includes(type))) {
+      throw new InvalidArgumentError(`Expected * or some of ${known.slice(1).join(',')}.`)
+    }
+    const isCovered = (type: string) => types.includes('*') && EVENT_TYPES.some((one) => one === type)
+    return [...new Set(types)].filter((type) => !isCovered(type))
+  },
+
+  /** Adds a header to those given before it. */
+  header: (text: string, before: Record<string, string>): Record<string, string> => {
+    const [, name = '', value = ''] = /^([^:]*):(.*)$/s.exec(text) ?? []
+    const headers = { ...before, [name.trim().toLowerCase()]: value.trim() }
+    const fault = headerFault(headers)
+    if (fault !== undefined) throw new InvalidArgumentError(`Expected 'name: value'; ${fault}.`)
+    return headers
+  },
+
+  rate: (text: string): number => {
+    const rate = Number(text)
+    if (!(rate >= 0.01 && rate <= 10_000))
+      throw new InvalidArgumentError('Expected POSTs a second, from 0.01 to 10000.')
+    return rate
+  },
+
+  batchSize: (text: string): number => {
+    if (!/^\d{1,3}$/.test(text) || Number(text) < 1 || Number(text) > 500) {
+      throw new InvalidArgumentError('Expected events in one POST, from 1 to 500.')
+    }
+    return Number(text)
+  },
+
+  hours: (text: string): number => {
+    const hours = Number(text)
+    if (text.trim() === '' || !(hours >= 0 && hours <= 8_760)) {
+      throw new InvalidArgumentError('Expected hours, from 0 to 8760.')
+    }
+    return hours
   },
 }

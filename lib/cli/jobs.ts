@@ -42,8 +42,8 @@ export function addJobs(program: Command): void {
     .option('--seconds <n>', 'the longest it may take', argument.wholeNumber, 60)
     .option('--json', 'print one JSON value')
     .action(async (options: Options & { seconds: number }) => {
-      const result = await withDatabase(['addressGuard'], (db, config) =>
-        drain(db, openPoster(config.addressGuard), { timeMs: options.seconds * 1_000 }),
+      const result = await withDatabase(['addressGuard', 'keyring'], (db, { addressGuard, keyring }) =>
+        drain(db, openPoster(addressGuard), { timeMs: options.seconds * 1_000, keyring }),
       )
       print(result, options, () => table([result], ''))
     })

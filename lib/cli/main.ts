@@ -4,6 +4,7 @@ import { explainDatabaseError } from '../store/fault.ts'
 import { addEndpointCommands } from './endpoint.ts'
 import { addHistory } from './history.ts'
 import { addJobs } from './jobs.ts'
+import { addReplay } from './replay.ts'
 import { addServers } from './start.ts'
 
 const SUCCESS = 0
@@ -20,6 +21,7 @@ async function run(argv: string[]): Promise<number> {
   addJobs(program)
   addEndpointCommands(program)
   addHistory(program)
+  addReplay(program)
   try {
     await program.parseAsync(argv)
     return SUCCESS

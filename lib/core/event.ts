@@ -13,6 +13,11 @@ export const EVENT_TYPES: readonly EventType[] = [
   'session.failed',
 ]
 
+/** What operators may want to know of Rollcall itself. No filter but their own names lets these pass. */
+export const OPERATOR_EVENT_TYPES = ['endpoint.disabled', 'delivery.dead', 'tick.stalled'] as const
+/** One of OPERATOR_EVENT_TYPES, and what a ping sends. */
+export type OperatorEventType = (typeof OPERATOR_EVENT_TYPES)[number] | 'webhook.ping'
+
 /** What an endpoint without a filter of its own gets. */
 export const DEFAULT_EVENT_TYPES: readonly EventType[] = ['session.started', 'session.closed', 'session.failed']
 
@@ -87,7 +92,7 @@ function eventOf(
     subject: session.id,
     time: window.before.toISOString(),
     datacontenttype: 'application/json',
-    sequence: String(position).padStart(20, '0'),
+    sequence: sequenceText(position),
     partitionkey: session.id,
     data: {
       account,
@@ -128,3 +133,28 @@ function windowOf(session: Session, change: ChangeType): Window {
 function timeOf(window: Window | null): string | null {
   return window?.before.toISOString() ?? null
 }
+
+/**
+ * The body of an event about Rollcall itself, as CloudEvents 1.0 JSON. `subject` is the endpoint or account it is about;
+ * sequences of these increase, with gaps. Nothing secret may be in `data`.
+ */
+export function operatorEvent(
+  type: OperatorEventType,
+  event: { id: string; subject: string; time: Date; sequence: number; data: unknown },
+): string {
+  const { id, subject, time, sequence, data } = event
+  return JSON.stringify({
+    specversion: '1.0',
+    id,
+    source: '/rollcall',
+    type,
+    subject,
+    time: time.toISOString(),
+    datacontenttype: 'application/json',
+    sequence: sequenceText(sequence),
+    partitionkey: subject,
+    data,
+  })
+}
+
+const sequenceText = (position: number) => String(position).padStart(20, '0')

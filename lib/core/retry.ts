@@ -4,13 +4,32 @@
 export type Outcome =
   | { kind: 'answered'; status: number; retryAfterMs: number | null }
   | { kind: 'forbidden_address' | 'dns_failed' | 'connect_failed' | 'tls_failed' | 'timeout' | 'broken_answer' }
+  /** Our own machine's or network's trouble. */
+  | { kind: 'local_fault' }
 
-/** What we do about it. `holdMs` asks the whole endpoint to be left alone that long, not only this delivery. */
+/** What the claim of a delivery knows of its endpoint's past and its own. */
+export interface Standing {
+  /** The number of this attempt, from 1. */
+  attempt: number
+  /** It has been tried for long enough: a failure now is the last. */
+  expired: boolean
+  /** Attempts that failed at its endpoint since the last success. */
+  failures: number
+  /** Its endpoint has failed for DISABLE_AFTER_MS without a success, over several events. */
+  hopeless: boolean
+  /** How many events the POST had. */
+  batched: number
+}
+
+/**
+ * What we do about it. `holdMs` asks the whole endpoint to be left alone that long, since the receiver wants it so;
+ * `pauseMs`, since it fails. A fault that is not `theirs` is not counted against the endpoint.
+ */
 export type Verdict =
   | { kind: 'delivered' }
-  | { kind: 'retry'; delayMs: number; holdMs: number }
+  | { kind: 'retry'; delayMs: number; holdMs: number; pauseMs: number; theirs: boolean }
   | { kind: 'dead' }
-  | { kind: 'disable'; reason: 'gone' }
+  | { kind: 'disable'; reason: 'gone' | 'failing' }
 
 const SECOND = 1_000
 const HOUR = 3_600 * SECOND
@@ -25,6 +44,16 @@ export const RETRY_FOR_MS = 72 * HOUR
 export const LEASE_MS = 30 * SECOND
 /** The most that a receiver's `retry-after` can ask for. */
 export const LONGEST_HOLD_MS = HOUR
+/** POSTs under way at once to one endpoint; fewer while it recovers. */
+export const FULL_PACE = 8
+/** Failures in a row after which an endpoint is paused before each further attempt. */
+export const PAUSE_AFTER = 5
+/** The longest pause between two attempts at an endpoint that fails. */
+export const LONGEST_PAUSE_MS = 60 * SECOND
+/** How long an endpoint may do nothing but fail before it is disabled, */
+export const DISABLE_AFTER_MS = 120 * HOUR
+/** and at how many events at least. */
+export const DISABLE_AFTER_EVENTS = 3
 
 /** The longest wait after attempt number `attempt`, counted from 1. */
 export function longestDelayMs(attempt: number): number {
@@ -32,23 +61,37 @@ export function longestDelayMs(attempt: number): number {
 }
 
 /**
+ * The longest pause of an endpoint after its `failures`-th failure in a row: 5 s doubled each time up to a minute, so that
+ * one that is back is soon noticed.
+ */
+export function longestPauseMs(failures: number): number {
+  if (failures < PAUSE_AFTER) return 0
+  return Math.min(LONGEST_PAUSE_MS, FIRST_DELAY_MS * 2 ** Math.min(failures - PAUSE_AFTER, 30))
+}
+
+const FINAL = [400, 413, 415]
+
+/**
  * Success is 2xx. 410 disables the endpoint and keeps the delivery; 400, 413 and 415 would say the same of the same
- * bytes for ever, so they are final; everything else, redirects too, is tried again with full jitter until `expired`.
+ * bytes for ever, so they are final, but of a batch, whose events are then sent one by one. Everything else, redirects
+ * too, is tried again with full jitter until `expired`, unless the endpoint is hopeless. Our own side's faults end nothing.
  * `random` is in [0, 1).
  */
-export function verdict(outcome: Outcome, attempt: number, expired: boolean, random: number): Verdict {
-  if (outcome.kind === 'answered') {
-    const { status } = outcome
-    if (status >= 200 && status < 300) return { kind: 'delivered' }
-    if (status === 410) return { kind: 'disable', reason: 'gone' }
-    if (status === 400 || status === 413 || status === 415) return { kind: 'dead' }
+export function verdict(outcome: Outcome, standing: Standing, random: number): Verdict {
+  const delayMs = Math.floor(random * longestDelayMs(standing.attempt))
+  if (outcome.kind === 'local_fault') return { kind: 'retry', delayMs, holdMs: 0, pauseMs: 0, theirs: false }
+  const status = outcome.kind === 'answered' ? outcome.status : 0
+  if (status >= 200 && status < 300) return { kind: 'delivered' }
+  if (status === 410) return { kind: 'disable', reason: 'gone' }
+  if (FINAL.includes(status)) {
+    return standing.batched > 1 ? { kind: 'retry', delayMs: 0, holdMs: 0, pauseMs: 0, theirs: false } : { kind: 'dead' }
   }
-  if (expired) return { kind: 'dead' }
-  const delayMs = Math.floor(random * longestDelayMs(attempt))
-  const asked = outcome.kind === 'answered' && [429, 503].includes(outcome.status) ? outcome.retryAfterMs : null
-  return asked === null
-    ? { kind: 'retry', delayMs, holdMs: 0 }
-    : { kind: 'retry', delayMs: Math.max(delayMs, asked), holdMs: asked }
+  if (standing.hopeless) return { kind: 'disable', reason: 'failing' }
+  if (standing.expired) return { kind: 'dead' }
+  const asked = outcome.kind === 'answered' && [429, 503].includes(status) ? outcome.retryAfterMs : null
+  // From half of it on, so that a probe is never due at once.
+  const pauseMs = Math.floor(((1 + random) / 2) * longestPauseMs(standing.failures + 1))
+  return { kind: 'retry', delayMs: Math.max(delayMs, asked ?? 0), holdMs: asked ?? 0, pauseMs, theirs: true }
 }
 
 /**

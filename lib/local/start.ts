@@ -5,6 +5,7 @@ import type { Kysely } from 'kysely'
 import pc from 'picocolors'
 import { addressGuard } from '../address.ts'
 import { type Config, type Environment, readConfig, withoutBlanks } from '../config.ts'
+import type { Keyring } from '../core/seal.ts'
 import { drain } from '../deliver.ts'
 import { describe } from '../errors.ts'
 import { inert } from '../inert.ts'
@@ -12,15 +13,10 @@ import { migrateToLatest } from '../migrate.ts'
 import { openPoster, type Poster } from '../post.ts'
 import { type Account, reconcile, type TickResult } from '../reconcile.ts'
 import { type Database, openDatabase } from '../store/database.ts'
-import {
-  addEndpoint,
-  disableEndpoint,
-  enableEndpoint,
-  listEndpoints,
-  moveEndpoint,
-  readSecrets,
-} from '../store/endpoint.ts'
+import { addEndpoint, listEndpoints, updateEndpoint } from '../store/endpoint.ts'
+import { enableEndpoint, pauseEndpoint } from '../store/endpoint-state.ts'
 import { explainDatabaseError } from '../store/fault.ts'
+import { readSecrets } from '../store/secret.ts'
 import { startPostgres } from './postgres.ts'
 import { writeRunning } from './running.ts'
 import { every } from './schedule.ts'
@@ -56,8 +52,9 @@ export async function start({ environment, folder, tickSeconds, say }: StartOpti
     await migrateToLatest(db)
     const api = await apiOrSimulator(config, undo)
     const poster = openPoster(config.addressGuard ?? addressGuard([]))
+    const { keyring = [] } = config
     const only = config.databaseUrl && !config.accounts ? (config.accountName ?? null) : null
-    const subscriber = await subscribe(db, only, say, undo)
+    const subscriber = await subscribe(db, keyring, only, say, undo)
 
     const running = { DATABASE_URL: database.url, WEBHOOK_ALLOW: allow, ...api.environment }
     undo.push(writeRunning(folder, running))
@@ -66,7 +63,7 @@ export async function start({ environment, folder, tickSeconds, say }: StartOpti
     say(`subscriber  ${subscriber.url}`)
     say(`also try    npx rollcall sessions --live · npx rollcall events · npx rollcall deliveries --state pending\n`)
 
-    const deliver = () => drainAndTell(db, poster, say)
+    const deliver = () => drainAndTell(db, poster, keyring, say)
     const onFault = (error: unknown) =>
       say(pc.red(`${clock()}  ${describe(explainDatabaseError(error))}; will try again`))
     undo.push(
@@ -87,7 +84,7 @@ function readSettings(environment: Environment) {
   const { DATABASE_URL, IVH_APPKEY, IVH_ACCESS_TOKEN, IVH_ACCOUNTS } = environment
   const allow = [environment.WEBHOOK_ALLOW, ...LOOPBACK].filter(Boolean).join(',')
   const isReal = IVH_APPKEY ?? IVH_ACCESS_TOKEN ?? IVH_ACCOUNTS
-  const wanted: (keyof Config)[] = ['addressGuard', isReal ? 'accounts' : 'accountName']
+  const wanted: (keyof Config)[] = ['addressGuard', 'keyring', isReal ? 'accounts' : 'accountName']
   if (DATABASE_URL) wanted.push('databaseUrl')
   // In a database that others may use, what is simulated must not pass for the sessions of a real account.
   const ROLLCALL_ACCOUNT = environment.ROLLCALL_ACCOUNT ?? (DATABASE_URL && !isReal ? 'simulated' : undefined)
@@ -133,21 +130,27 @@ async function apiOrSimulator(
 }
 
 /** The sample endpoint is kept between runs, so that what it missed reaches the subscriber at its new port. */
-async function subscribe(db: Kysely<Database>, account: string | null, say: (line: string) => void, undo: Undo) {
+async function subscribe(
+  db: Kysely<Database>,
+  keyring: Keyring,
+  account: string | null,
+  say: (line: string) => void,
+  undo: Undo,
+) {
   let id = ''
   const subscriber = await startSubscriber({
-    secrets: () => readSecrets(db, id),
+    secrets: () => readSecrets(db, keyring, id),
     onEvent: (event) => say(describeEvent(event)),
     onRefused: (why) => say(pc.red(`refused     ${why}`)),
   })
   undo.push(() => subscriber.close())
   const sample = (await listEndpoints(db)).find((endpoint) => endpoint.description === SAMPLE)
   const endpoint = { url: subscriber.url, account, events: ['*'], description: SAMPLE }
-  id = sample?.id ?? (await addEndpoint(db, endpoint)).id
-  await moveEndpoint(db, id, subscriber.url)
+  id = sample?.id ?? (await addEndpoint(db, endpoint, keyring)).id
+  await updateEndpoint(db, id, { url: subscriber.url })
   await enableEndpoint(db, id, 'all')
   // Nobody is there while this does not run: whoever else drains this database must not try.
-  undo.push(() => disableEndpoint(db, id, 'npm start is not running'))
+  undo.push(() => pauseEndpoint(db, id, 'npm start is not running'))
   return subscriber
 }
 
@@ -171,8 +174,14 @@ function tell(result: TickResult, say: (line: string) => void): void {
   else say(pc.dim(line))
 }
 
-async function drainAndTell(db: Kysely<Database>, poster: Poster, say: (line: string) => void): Promise<void> {
-  const { claimed, delivered, retried, dead } = await drain(db, poster, { timeMs: 10_000, postDeadlineMs: 5_000 })
+async function drainAndTell(
+  db: Kysely<Database>,
+  poster: Poster,
+  keyring: Keyring,
+  say: (line: string) => void,
+): Promise<void> {
+  const options = { timeMs: 10_000, postDeadlineMs: 5_000, keyring }
+  const { claimed, delivered, retried, dead } = await drain(db, poster, options)
   if (claimed > delivered) say(pc.yellow(`${clock()}  drain ${delivered} delivered, ${retried} to retry, ${dead} dead`))
 }
 

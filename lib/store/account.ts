@@ -31,7 +31,7 @@ export async function ensureAccount(db: Kysely<Database>, name: string): Promise
   if (found) return found
   await db
     .insertInto('account')
-    .values({ name, listed_at: null, complete_at: null, digest: null })
+    .values({ name, listed_at: null, complete_at: null, digest: null, stalled_at: null })
     .onConflict((conflict) => conflict.column('name').doNothing())
     .execute()
   return (await read()) ?? ensureAccount(db, name)
@@ -69,6 +69,15 @@ export function lockAccount(tx: Transaction<Database>, accountId: number): Promi
     .executeTakeFirst()
 }
 
+/** Locks one account, or all there are, until the transaction ends; their ticks are skipped meanwhile. Waits for those under way. */
+export function lockAccounts(
+  tx: Transaction<Database>,
+  id: number | null,
+): Promise<{ id: number; position: number }[]> {
+  const all = tx.selectFrom('account').select(['id', 'position'])
+  return (id === null ? all : all.where('id', '=', id)).orderBy('id').forUpdate().execute()
+}
+
 /** Moves the locked account to a committed listing; `digest` null makes the next tick look at everything. */
 export async function advanceAccount(
   tx: Transaction<Database>,
@@ -77,7 +86,13 @@ export async function advanceAccount(
 ): Promise<void> {
   await tx
     .updateTable('account')
-    .set({ listed_at: to.listedAt, complete_at: to.completeAt, digest: to.digest, position: to.position })
+    .set({
+      listed_at: to.listedAt,
+      complete_at: to.completeAt,
+      digest: to.digest,
+      position: to.position,
+      stalled_at: null,
+    })
     .where('id', '=', accountId)
     .execute()
 }

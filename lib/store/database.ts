@@ -25,6 +25,8 @@ interface AccountTable {
   digest: string | null
   /** Of the account's last event. */
   position: Generated<number>
+  /** Since when it is known, and told, that nobody watches it any more. */
+  stalled_at: Date | null
 }
 
 interface SnapshotTable {
@@ -80,13 +82,14 @@ interface SessionVersionTable extends LookColumns {
   valid_to: Date | null
 }
 
+/** What is about a session has all of it; what is about Rollcall itself has positions of its own and no account. */
 interface EventTable {
   id: string
-  account_id: number
+  account_id: number | null
   position: number
   type: string
-  incarnation_id: number
-  revision: number
+  incarnation_id: number | null
+  revision: number | null
   occurred_at: Date
   body: string
 }
@@ -103,13 +106,31 @@ interface EndpointTable {
   state_reason: string | null
   /** No attempt before it: the receiver asked for it by `retry-after`. */
   hold_until: Date | null
-  /** Attempts since the last success. */
+  /** Attempts that failed since the last success, and since when. */
   failures: Generated<number>
+  failing_since: Date | null
+  /** No attempt before it: it fails, and is paused, or a drain is trying it now. */
+  probe_until: Date | null
+  /** POSTs at once: 1 while it fails, more as it recovers; null: as many as any. */
+  pace: number | null
+  /** Sent with each POST, by name; the values perhaps sealed. */
+  headers: ColumnType<Record<string, string>, string | undefined, string>
+  /** POSTs a second; null: no limit. */
+  rate_per_second: number | null
+  /** When the next POST would be at its rate. */
+  next_send_at: Date | null
+  /** Events in one POST. */
+  batch_size: Generated<number>
+  /** It gets nothing until it has echoed a challenge, after each move too. */
+  must_prove: Generated<boolean>
+  proved_at: Date | null
   created_at: Generated<Date>
 }
 
 interface EndpointSecretTable {
   endpoint_id: string
+  kind: Generated<'symmetric' | 'ed25519'>
+  /** Perhaps sealed. */
   secret: string
   created_at: Generated<Date>
   expires_at: Date | null

@@ -1,86 +1,148 @@
-import { type Kysely, sql } from 'kysely'
-import type { Outcome, Verdict } from '../core/retry.ts'
+import { type Kysely, sql, type Transaction } from 'kysely'
+import { DISABLE_AFTER_EVENTS, DISABLE_AFTER_MS, FULL_PACE, type Outcome, type Verdict } from '../core/retry.ts'
 import type { Database } from './database.ts'
+import { announceDead, announceDisabled } from './operator.ts'
 
 /** A delivery that is ours until the lease ends, with all that its POST needs. */
 export interface Claim {
   id: number
   endpointId: string
   eventId: string
+  position: number
   url: string
   body: string
+  /** As they are stored: perhaps sealed. */
   secrets: string[]
+  /** The endpoint's own; the values as they are stored, too. */
+  headers: Record<string, string>
+  /** How many events the endpoint takes in one POST. */
+  batchSize: number
   /** The number of this attempt, and the fence of its settle. */
   attempt: number
   /** A failure now is the last: it has been tried for long enough. */
   expired: boolean
+  /** Attempts that failed at this endpoint since the last success. */
+  failures: number
+  /** It has failed for days, at several events. */
+  hopeless: boolean
 }
 
+/** What a claim may take on. Counts are of POSTs, which for some endpoints have several events. */
+export interface ClaimOptions {
+  limit: number
+  perEndpoint: number
+  inFlight: ReadonlyMap<string, number>
+  leaseMs: number
+  retryForMs: number
+}
+
+/** What a rate leaves unused for longer than this is lost; so much may be sent at once. */
+const RATE_SLACK = sql`greatest(1 / rate_per_second, 0.25)`
+
+/** May get something now. */
+const isOpen = sql`endpoint.state = 'active' and (hold_until is null or hold_until <= now())
+  and (probe_until is null or probe_until <= now())`
+
 /**
- * Claims up to `limit` due deliveries for `leaseMs`, at most `perEndpoint` of any one endpoint less those of `inFlight`,
- * and one of an endpoint whose last attempts failed: those that hang must not take the places of all.
- * Only the oldest pending delivery of a lane can be claimed; rows that another drain is claiming are passed over. A
- * claim that is never settled falls due again when its lease ends.
+ * Claims due deliveries for `leaseMs`, enough for `limit` POSTs, at most `perEndpoint` of any one endpoint less those of
+ * `inFlight`; fewer of one that recovers, that has a rate, or, one at a time over all drains, that fails. A delivery that was
+ * tried before has a POST of its own. Only the oldest pending delivery of a lane can be claimed; rows that another drain is
+ * claiming are passed over. A claim that is never settled falls due again when its lease ends.
  */
-export async function claim(
-  db: Kysely<Database>,
-  options: {
-    limit: number
-    perEndpoint: number
-    inFlight: ReadonlyMap<string, number>
-    leaseMs: number
-    retryForMs: number
-  },
-): Promise<Claim[]> {
+export async function claim(db: Kysely<Database>, options: ClaimOptions): Promise<Claim[]> {
+  const lease = sql`now() + ${options.leaseMs} * interval '1 millisecond'`
   const { rows } = await sql<Claim>`
-    with due as (
-      select head.id
-      from endpoint
-        left join jsonb_each_text(${JSON.stringify(Object.fromEntries(options.inFlight))}::jsonb) as busy
-          on busy.key = endpoint.id
-        cross join lateral (
-          select picked.id, row_number() over () as place
-          from (
-            select delivery.id
-            from delivery
-            where delivery.endpoint_id = endpoint.id and delivery.due_at <= now()
-              -- The conditions of delivery_due. They are not repeated below, and it is no join, so that however few
-              -- deliveries the planner thinks are pending, it looks for the oldest of a lane in delivery_lane alone.
-              and delivery.state = 'pending' and delivery.attempts >= 0
-              and delivery.position = (
-                select min(older.position) from delivery older
-                where older.endpoint_id = delivery.endpoint_id and older.lane = delivery.lane
-                  and older.state = 'pending')
-            order by delivery.due_at, delivery.id
-            limit greatest(0, least(${options.perEndpoint}, case when endpoint.failures > 0 then 1 end)
-              - coalesce(busy.value::integer, 0))
-            for update skip locked
-          ) as picked
-        ) as head
-      where endpoint.state = 'active' and (endpoint.hold_until is null or endpoint.hold_until <= now())
+    with busy as materialized (
+      select key as id, value::integer as posts
+      from jsonb_each_text(${JSON.stringify(Object.fromEntries(options.inFlight))}::jsonb)
+    ), slow as materialized (
+      -- How much these may get is in their rows, which one claim at a time reads and changes.
+      select id, batch_size, pace, rate_per_second, next_send_at
+      from endpoint where ${isOpen} and (pace is not null or rate_per_second is not null)
+      for no key update skip locked
+    ), open as materialized (
+      select id, batch_size, coalesce(busy.posts, 0) as busy,
+        greatest(0, least(least(${options.perEndpoint}, pace) - coalesce(busy.posts, 0), tokens)) as places
+      from (
+        select id, batch_size, null::integer as pace, null::integer as tokens
+        from endpoint where ${isOpen} and pace is null and rate_per_second is null
+        union all
+        select id, batch_size, pace, floor(1e-6 + rate_per_second
+          * least(${RATE_SLACK}, extract(epoch from now() - coalesce(next_send_at, '2000-01-01'))))::integer
+        from slow
+      ) as endpoint left join busy using (id)
+    ), head as materialized (
+      select open.id as endpoint_id, open.busy, picked.id, picked.post
+      from open cross join lateral (
+        select id, (sum(weight) over (order by due_at, id) + open.batch_size - 1) / open.batch_size as post
+        from (
+          select delivery.id, delivery.due_at, case attempts when 0 then 1 else open.batch_size end as weight
+          from delivery
+          where delivery.endpoint_id = open.id and delivery.due_at <= now()
+            -- The conditions of delivery_due. They are not repeated below, and it is no join, so that however few
+            -- deliveries the planner thinks are pending, it looks for the oldest of a lane in delivery_lane alone.
+            and delivery.state = 'pending' and delivery.attempts >= 0
+            and delivery.position = (
+              select min(older.position) from delivery older
+              where older.endpoint_id = delivery.endpoint_id and older.lane = delivery.lane
+                and older.state = 'pending')
+          order by delivery.due_at, delivery.id
+          limit open.places * open.batch_size
+          for update skip locked
+        ) as due
+      ) as picked
+      where picked.post <= open.places
+    ), due as materialized (
       -- The endpoint with the fewest under way first, so that a long backlog does not starve the others.
-      order by coalesce(busy.value::integer, 0) + head.place
-      limit ${options.limit}
+      select id, endpoint_id, post
+      from (select head.*, dense_rank() over (order by busy + post, endpoint_id) as place from head) as ranked
+      where place <= ${options.limit}
+    ), paced as (
+      update endpoint
+      set probe_until = case when failures > 0 then ${lease} else probe_until end,
+        next_send_at = greatest(next_send_at, now() - ${RATE_SLACK} * interval '1 second')
+          + taken.posts / rate_per_second * interval '1 second'
+      from (select endpoint_id, max(post) as posts from due group by endpoint_id) as taken
+      where endpoint.id = taken.endpoint_id and endpoint.id in (select id from slow)
     )
     update delivery
-    set attempts = attempts + 1,
-      due_at = now() + ${options.leaseMs} * interval '1 millisecond',
+    set attempts = attempts + 1, due_at = ${lease},
       retry_until = coalesce(retry_until, now() + ${options.retryForMs} * interval '1 millisecond')
     from due, endpoint, event
     where delivery.id = due.id and endpoint.id = delivery.endpoint_id and event.id = delivery.event_id
-    returning delivery.id, endpoint.id as "endpointId", event.id as "eventId", endpoint.url, event.body,
-      delivery.attempts as attempt, delivery.retry_until <= now() as expired,
+    returning delivery.id, endpoint.id as "endpointId", event.id as "eventId", delivery.position, endpoint.url, event.body,
+      endpoint.headers, endpoint.batch_size as "batchSize", delivery.attempts as attempt,
+      delivery.retry_until <= now() as expired, endpoint.failures,
+      case when endpoint.failing_since <= now() - ${DISABLE_AFTER_MS} * interval '1 millisecond' then (
+        select count(*) >= ${DISABLE_AFTER_EVENTS} from (
+          select from delivery tried
+          where tried.endpoint_id = endpoint.id and tried.state = 'pending' and tried.attempts > 0
+          limit ${DISABLE_AFTER_EVENTS}
+        ) as tried
+      ) else false end as hopeless,
       array(
         select secret from endpoint_secret
         where endpoint_id = endpoint.id and (expires_at is null or expires_at > now())
-        order by created_at desc
+        order by kind desc, created_at desc
       ) as secrets`.execute(db)
   return rows
 }
 
+/** How many milliseconds until an endpoint with a rate may get what is due for it; null when nothing waits for a rate. */
+export async function untilRate(db: Kysely<Database>): Promise<number | null> {
+  const { rows } = await sql<{ ms: number | null }>`
+    select 1000 * extract(epoch from min(next_send_at + interval '1 second' / rate_per_second) - now())::float8 as ms
+    from endpoint
+    where next_send_at + interval '1 second' / rate_per_second > now() and ${isOpen} and exists (
+      select from delivery where endpoint_id = endpoint.id and delivery.state = 'pending' and attempts >= 0
+        and due_at <= now())`.execute(db)
+  const ms = rows[0]?.ms ?? null
+  return ms === null ? null : Math.max(1, Math.ceil(ms))
+}
+
 /** What one attempt came to. */
 export interface Settlement {
-  claim: Claim
+  claim: Pick<Claim, 'id' | 'endpointId' | 'attempt'>
   sentAt: Date
   durationMs: number
   outcome: Outcome
@@ -88,12 +150,40 @@ export interface Settlement {
 }
 
 /**
- * Stores the attempts and what follows from them, in one statement. A delivery that was claimed again since, or is final,
- * stays as it is, but that a success is never taken for dead; its attempt is recorded, since the receiver saw it. Endpoints
- * are locked before deliveries, as a removal does, and both in order, so that none waits for another in a circle. `met`
- * reads `locked`, or an endpoint might be marked first: a row that the same statement has changed cannot be locked any more.
+ * Stores the attempts and what follows from them, and announces what is dead or disabled by it. Atomic. A delivery that was
+ * claimed again since, or is final, stays as it is, but that a success is never taken for dead; its attempt is recorded,
+ * since the receiver saw it.
  */
 export async function settle(db: Kysely<Database>, settlements: Settlement[]): Promise<void> {
+  const isNews = settlements.some(({ verdict }) => verdict.kind === 'dead' || verdict.kind === 'disable')
+  if (!isNews) return void (await settleAll(db, settlements))
+  await db.transaction().execute(async (tx) => announce(tx, await settleAll(tx, settlements)))
+}
+
+/** What a settle made known: a delivery that is dead, or, without an event, an endpoint that is disabled. */
+interface News {
+  endpointId: string
+  eventId: string | null
+}
+
+async function announce(tx: Transaction<Database>, news: News[]): Promise<void> {
+  const dead = news.flatMap(({ endpointId, eventId }) => (eventId === null ? [] : [{ endpointId, eventId }]))
+  const disabled = news.filter(({ eventId }) => eventId === null)
+  if (dead.length > 0) await announceDead(tx, dead)
+  if (disabled.length > 0) {
+    await announceDisabled(
+      tx,
+      disabled.map(({ endpointId }) => endpointId),
+    )
+  }
+}
+
+/**
+ * Endpoints are locked before deliveries, as a removal does, and both in order, so that none waits for another in a circle.
+ * `met` reads `locked`, or an endpoint might be marked first: a row that the same statement has changed cannot be locked any
+ * more.
+ */
+async function settleAll(db: Kysely<Database>, settlements: Settlement[]): Promise<News[]> {
   const rows = settlements.map(({ claim, sentAt, durationMs, outcome, verdict }) => ({
     id: claim.id,
     endpoint_id: claim.endpointId,
@@ -103,15 +193,18 @@ export async function settle(db: Kysely<Database>, settlements: Settlement[]): P
     outcome: outcome.kind,
     status: outcome.kind === 'answered' ? outcome.status : null,
     state: verdict.kind === 'delivered' || verdict.kind === 'dead' ? verdict.kind : 'pending',
+    failed: verdict.kind === 'retry' ? verdict.theirs : verdict.kind !== 'delivered',
     delay_ms: verdict.kind === 'retry' ? verdict.delayMs : 0,
     hold_ms: verdict.kind === 'retry' ? verdict.holdMs : 0,
+    pause_ms: verdict.kind === 'retry' ? verdict.pauseMs : 0,
     disable: verdict.kind === 'disable' ? verdict.reason : null,
   }))
-  await sql`
+  const news = await sql<News>`
     with settled as materialized (
       select * from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as row (
-        id bigint, endpoint_id text, number integer, sent_at timestamptz, duration_ms integer, outcome text,
-        status integer, state text, delay_ms double precision, hold_ms double precision, disable text)
+        id bigint, endpoint_id text, number integer, sent_at timestamptz, duration_ms integer, outcome text, status integer,
+        state text, failed boolean, delay_ms double precision, hold_ms double precision, pause_ms double precision,
+        disable text)
     ), endpoints as materialized (
       select id from endpoint where id in (select endpoint_id from settled) order by id for key share
     ), locked as materialized (
@@ -123,28 +216,42 @@ export async function settle(db: Kysely<Database>, settlements: Settlement[]): P
       select id, number, sent_at, duration_ms, outcome, status from settled join locked using (id)
       on conflict do nothing
     ), met as materialized (
-      select endpoint_id, max(hold_ms) as hold_ms, max(disable) as disable, bool_or(state = 'delivered') as succeeded,
-        count(*) as attempts
+      select endpoint_id, max(hold_ms) as hold_ms, max(pause_ms) as pause_ms, max(disable) as disable,
+        bool_or(state = 'delivered') as succeeded, count(*) filter (where failed) as failed
       from settled join locked using (id) group by endpoint_id
     ), affected as materialized (
-      select id from endpoint join met on endpoint_id = id
-      where not succeeded or failures > 0 or hold_ms > 0 or disable is not null
+      select id, endpoint.state as state_before from endpoint join met on endpoint_id = id
+      where failed > 0 or hold_ms > 0 or disable is not null or pace is not null or probe_until is not null
       order by id for no key update of endpoint
     ), marked as (
       update endpoint
-      set failures = case when met.succeeded then 0 else failures + met.attempts end,
+      set failures = case when met.succeeded then 0 else failures + met.failed end,
+        failing_since = case when met.succeeded then null when met.failed > 0 then coalesce(failing_since, now())
+          else failing_since end,
+        -- After an outage twice as many at once with each success, so that a backlog does not fall on it whole.
+        pace = case when met.succeeded then nullif(least(pace * 2, ${FULL_PACE}), ${FULL_PACE}) when met.failed > 0 then 1
+          else pace end,
+        probe_until = case when met.pause_ms > 0 and not met.succeeded
+          then now() + met.pause_ms * interval '1 millisecond' end,
         hold_until = case when met.hold_ms > 0
           then greatest(hold_until, now() + met.hold_ms * interval '1 millisecond') else hold_until end,
         state = case when met.disable is not null then 'disabled' else endpoint.state end,
         state_reason = coalesce(met.disable, state_reason)
       from met join affected on affected.id = met.endpoint_id
       where endpoint.id = met.endpoint_id
+      returning endpoint.id, met.disable is not null and affected.state_before <> 'disabled' as is_news
+    ), done as (
+      update delivery
+      set state = settled.state,
+        due_at = now() + settled.delay_ms * interval '1 millisecond',
+        finalized_at = case when settled.state <> 'pending' then now() end
+      from settled join locked using (id)
+      where delivery.id = settled.id and delivery.attempts = settled.number
+        and (delivery.state = 'pending' or (delivery.state = 'dead' and settled.state = 'delivered'))
+      returning delivery.endpoint_id, delivery.event_id, delivery.state
     )
-    update delivery
-    set state = settled.state,
-      due_at = now() + settled.delay_ms * interval '1 millisecond',
-      finalized_at = case when settled.state <> 'pending' then now() end
-    from settled join locked using (id)
-    where delivery.id = settled.id and delivery.attempts = settled.number
-      and (delivery.state = 'pending' or (delivery.state = 'dead' and settled.state = 'delivered'))`.execute(db)
+    select endpoint_id as "endpointId", event_id as "eventId" from done where state = 'dead'
+    union all
+    select id, null from marked where is_news`.execute(db)
+  return news.rows
 }

@@ -1,46 +1,147 @@
-import { randomBytes } from 'node:crypto'
-import { type Kysely, sql, type Transaction } from 'kysely'
-import { LEASE_MS } from '../core/retry.ts'
-import { SECRET_PREFIX } from '../core/signature.ts'
+import { type Kysely, type Selectable, sql, type Transaction, type Updateable } from 'kysely'
+import { headerFault } from '../core/header.ts'
+import type { Keyring } from '../core/seal.ts'
 import { AppError } from '../errors.ts'
 import { newId } from '../id.ts'
-import { ensureAccount } from './account.ts'
+import { ensureAccount, lockAccounts } from './account.ts'
 import type { Database } from './database.ts'
+import { fanOutPast, type From } from './event.ts'
+import { conceal, makeSecrets, type Secrets } from './secret.ts'
 
-/** A subscriber's URL with its filter and state; never its secret. */
-export interface Endpoint {
-  id: string
+/** What an endpoint is to get, and how. */
+export interface EndpointSettings {
   url: string
   /** Null: every account's events. */
   account: string | null
-  events: string[]
+  events: readonly string[]
   description: string
+  /** Sent with each POST; names in lower case. */
+  headers: Readonly<Record<string, string>>
+  /** POSTs a second; null: no limit. */
+  rate: number | null
+  /** Events in one POST, at most. */
+  batchSize: number
+}
+
+/** An endpoint with its state; never its secrets, nor the values of its headers. */
+export interface Endpoint extends Omit<EndpointSettings, 'headers'> {
+  id: string
+  /** Their names. */
+  headers: string[]
   state: 'active' | 'paused' | 'disabled'
   stateReason: string | null
+  /** It gets nothing until it has echoed a challenge. */
+  mustProve: boolean
+  provedAt: Date | null
+  /** The receiver asked for no attempt before it. */
   holdUntil: Date | null
+  /** Attempts that failed since the last success, and since when. */
+  failures: number
+  failingSince: Date | null
   createdAt: Date
   /** Deliveries not yet made. */
   pending: number
   dead: number
 }
 
-/** Registers an endpoint for all events from now on, and gives it with its secret, which is shown this once. */
+/** What a new endpoint may say beside its settings. */
+export interface NewEndpoint extends Partial<EndpointSettings> {
+  url: string
+  events: readonly string[]
+  /** With which events it begins (default: those from now on). */
+  from?: From
+  /** It also gets signatures that anyone can verify with a public key. */
+  ed25519?: boolean
+  mustProve?: boolean
+}
+
+/**
+ * Registers an endpoint, and gives it with its secrets, which are shown this once. What it begins with is joined to what
+ * comes later without a gap; while that is being done, ticks of its accounts are skipped.
+ */
 export async function addEndpoint(
   db: Kysely<Database>,
-  endpoint: { url: string; account: string | null; events: readonly string[]; description: string },
-): Promise<Endpoint & { secret: string }> {
+  { from = 'now', ed25519 = false, mustProve = false, ...settings }: NewEndpoint,
+  keyring: Keyring = [],
+): Promise<Endpoint & Secrets> {
   const id = newId('ep_')
-  const secret = SECRET_PREFIX + randomBytes(32).toString('base64')
-  const account = endpoint.account === null ? null : await ensureAccount(db, endpoint.account)
-  await db.transaction().execute(async (tx) => {
-    const { url, events, description } = endpoint
-    await tx
-      .insertInto('endpoint')
-      .values({ id, url, account_id: account?.id ?? null, event_types: [...events], description })
-      .execute()
-    await tx.insertInto('endpoint_secret').values({ endpoint_id: id, secret, expires_at: null }).execute()
+  const columns = await toColumns(db, id, settings, keyring)
+  const secrets = await db.transaction().execute(async (tx) => {
+    const accounts = from === 'now' ? [] : await lockAccounts(tx, columns.account_id ?? null)
+    const proof = mustProve ? ({ must_prove: true, state: 'paused', state_reason: UNPROVED } as const) : {}
+    const row = { ...columns, ...proof, id, url: settings.url, event_types: [...settings.events] }
+    await tx.insertInto('endpoint').values(row).execute()
+    for (const account of accounts) await fanOutPast(tx, id, account, from)
+    return makeSecrets(tx, keyring, id, ed25519)
   })
-  return { ...(await showEndpoint(db, id)), secret }
+  return { ...(await showEndpoint(db, id)), ...secrets }
+}
+
+/** Changes what is given, for events from now on; what is pending goes to a new URL, too. Throws `not_found`. */
+export async function updateEndpoint(
+  db: Kysely<Database>,
+  id: string,
+  settings: Partial<EndpointSettings>,
+  keyring: Keyring = [],
+): Promise<Endpoint> {
+  const columns = await toColumns(db, id, settings, keyring)
+  await db.transaction().execute(async (tx) => {
+    const { url, must_prove, state } = await lockEndpoint(tx, id)
+    const isMoved = columns.url !== undefined && columns.url !== url
+    const paused = state === 'active' ? ({ state: 'paused', state_reason: UNPROVED } as const) : {}
+    const proof = isMoved && must_prove ? { proved_at: null, ...paused } : {}
+    await tx
+      .updateTable('endpoint')
+      .set({ id, ...columns, ...proof })
+      .where('id', '=', id)
+      .execute()
+  })
+  return showEndpoint(db, id)
+}
+
+/** Why an endpoint is paused that has yet to echo a challenge. */
+const UNPROVED = 'it has not echoed a challenge yet'
+
+/** Notes that whoever is at this URL has echoed a challenge, and lets the endpoint receive if it only waited for that. */
+export async function proveEndpoint(db: Kysely<Database>, id: string, url: string): Promise<void> {
+  const waited = sql<boolean>`state = 'paused' and state_reason = ${UNPROVED}`
+  await db
+    .updateTable('endpoint')
+    .set({
+      proved_at: sql<Date>`now()`,
+      state: sql`case when ${waited} then 'active' else state end`,
+      state_reason: sql`case when ${waited} then null else state_reason end`,
+    })
+    .where('id', '=', id)
+    .where('url', '=', url)
+    .execute()
+}
+
+async function toColumns(
+  db: Kysely<Database>,
+  id: string,
+  settings: Partial<EndpointSettings>,
+  keyring: Keyring,
+): Promise<Updateable<Database['endpoint']>> {
+  const { url, account, events, description, headers, rate, batchSize } = settings
+  const fault = headers && headerFault(headers)
+  if (fault !== undefined) throw new AppError('input_invalid', fault)
+  const sealed = Object.entries(headers ?? {}).map(([name, value]) => [name, conceal(keyring, id, value)])
+  return {
+    ...(url !== undefined && { url }),
+    ...(account !== undefined && { account_id: account === null ? null : (await ensureAccount(db, account)).id }),
+    ...(events && { event_types: [...events] }),
+    ...(description !== undefined && { description }),
+    ...(headers && { headers: JSON.stringify(Object.fromEntries(sealed)) }),
+    ...(rate !== undefined && { rate_per_second: rate, next_send_at: null }),
+    ...(batchSize !== undefined && { batch_size: batchSize }),
+  }
+}
+
+/** The endpoint's row under its lock. Throws `not_found`. */
+export async function lockEndpoint(tx: Transaction<Database>, id: string): Promise<Selectable<Database['endpoint']>> {
+  const row = await tx.selectFrom('endpoint').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
+  return row ?? unknown(id)
 }
 
 /** All endpoints, the oldest first. */
@@ -56,102 +157,52 @@ export async function showEndpoint(db: Kysely<Database>, id: string): Promise<En
 }
 
 const selectEndpoints = (condition: ReturnType<typeof sql<boolean>>) => sql<Endpoint>`
-  select endpoint.id, url, account.name as account, event_types as events, description, state,
-    state_reason as "stateReason", hold_until as "holdUntil", created_at as "createdAt",
+  select endpoint.id, url, account.name as account, event_types as events, description,
+    array(select jsonb_object_keys(headers) order by 1) as headers, rate_per_second as rate, batch_size as "batchSize",
+    state, state_reason as "stateReason", must_prove as "mustProve", proved_at as "provedAt",
+    hold_until as "holdUntil", failures, failing_since as "failingSince", created_at as "createdAt",
     (select count(*) from delivery where endpoint_id = endpoint.id and delivery.state = 'pending') as pending,
     (select count(*) from delivery where endpoint_id = endpoint.id and delivery.state = 'dead') as dead
   from endpoint left join account on account.id = endpoint.account_id
   where ${condition} order by created_at, endpoint.id`
 
-/** Sends an endpoint's events elsewhere from now on; what is pending goes to the new URL. Throws `not_found`. */
-export async function moveEndpoint(db: Kysely<Database>, id: string, url: string): Promise<void> {
-  const moved = await db.updateTable('endpoint').set({ url }).where('id', '=', id).executeTakeFirst()
-  if (moved.numUpdatedRows === 0n) unknown(id)
-}
-
-/** The secrets an endpoint's events are signed with now, the newest first. */
-export async function readSecrets(db: Kysely<Database>, id: string): Promise<string[]> {
-  const rows = await db
-    .selectFrom('endpoint_secret')
-    .select('secret')
-    .where('endpoint_id', '=', id)
-    .where((where) => where.or([where('expires_at', 'is', null), where('expires_at', '>', sql<Date>`now()`)]))
-    .orderBy('created_at', 'desc')
-    .execute()
-  return rows.map((row) => row.secret)
-}
-
-/** Removes an endpoint with its deliveries; its events stay. Throws `not_found`. */
-export async function removeEndpoint(db: Kysely<Database>, id: string): Promise<void> {
-  const removed = await db.deleteFrom('endpoint').where('id', '=', id).executeTakeFirst()
-  if (removed.numDeletedRows === 0n) unknown(id)
-}
-
-/** Stops deliveries to an endpoint; its events are kept as pending. Throws `not_found`. */
-export async function disableEndpoint(db: Kysely<Database>, id: string, reason: string): Promise<void> {
-  const disabled = await db
-    .updateTable('endpoint')
-    .set({ state: 'disabled', state_reason: reason })
-    .where('id', '=', id)
-    .executeTakeFirst()
-  if (disabled.numUpdatedRows === 0n) unknown(id)
-}
-
-/** What to deliver of what an endpoint missed: everything, the last event of each session, or nothing. */
-export const MISSED = ['all', 'latest', 'none'] as const
-/** One of MISSED. */
-export type Missed = (typeof MISSED)[number]
-
-/**
- * Lets an endpoint receive again. What is not wanted of the missed deliveries becomes dead, and is kept.
- * Gives how many it missed and how many of them are queued, due within a lease's time: one that is still being sent must
- * not be sent again beside it. An endpoint that is active already missed nothing. Throws `not_found`.
- */
-export function enableEndpoint(
+/** New secrets of the kinds it has; the old ones sign too for `graceHours`, so that the subscriber can change at leisure. */
+export function rotateSecrets(
   db: Kysely<Database>,
   id: string,
-  wanted: Missed,
-): Promise<{ missed: number; queued: number }> {
+  graceHours: number,
+  keyring: Keyring = [],
+): Promise<Secrets> {
   return db.transaction().execute(async (tx) => {
-    const found = await tx.selectFrom('endpoint').select('state').where('id', '=', id).forUpdate().executeTakeFirst()
-    if (!found) return unknown(id)
-    if (found.state === 'active') return { missed: 0, queued: 0 }
-    await tx
-      .updateTable('endpoint')
-      .set({ state: 'active', state_reason: null, hold_until: null, failures: 0 })
-      .where('id', '=', id)
-      .execute()
-    const sending = await tx
-      .selectFrom('delivery')
-      .select('id')
+    await lockEndpoint(tx, id)
+    const old = await tx
+      .updateTable('endpoint_secret')
+      .set({ expires_at: sql<Date>`now() + ${graceHours} * interval '1 hour'` })
       .where('endpoint_id', '=', id)
-      .where('state', '=', 'pending')
-      .where('attempts', '>', 0)
-      .where('due_at', '>', sql<Date>`now()`)
-      .limit(1)
-      .executeTakeFirst()
-    const dropped = await dropMissed(tx, id, wanted)
-    // What is dropped no longer holds its lane back.
-    const earliest = sending && wanted !== 'all' ? LEASE_MS : 0
-    const due = await sql`
-      update delivery
-      set retry_until = null, due_at = greatest(now() + ${earliest} * interval '1 millisecond',
-        least(due_at, now() + ${LEASE_MS} * interval '1 millisecond'))
-      where endpoint_id = ${id} and state = 'pending'`.execute(tx)
-    const queued = Number(due.numAffectedRows)
-    return { missed: dropped + queued, queued }
+      .where('expires_at', 'is', null)
+      .returning('kind')
+      .execute()
+    const isEd25519 = old.some(({ kind }) => kind === 'ed25519')
+    return makeSecrets(tx, keyring, id, isEd25519)
   })
 }
 
-async function dropMissed(tx: Transaction<Database>, id: string, wanted: Missed): Promise<number> {
-  if (wanted === 'all') return 0
-  const newer = sql<boolean>`exists (
-    select from delivery newer where newer.endpoint_id = delivery.endpoint_id and newer.lane = delivery.lane
-      and newer.state = 'pending' and newer.position > delivery.position)`
-  const dropped = await sql`
-    update delivery set state = 'dead', finalized_at = now()
-    where endpoint_id = ${id} and state = 'pending' and ${wanted === 'none' ? sql`true` : newer}`.execute(tx)
-  return Number(dropped.numAffectedRows)
+const STEP = 5_000
+
+/** Removes an endpoint with its deliveries, in steps that hold no tick up for long; its events stay. Throws `not_found`. */
+export async function removeEndpoint(db: Kysely<Database>, id: string): Promise<void> {
+  // Nothing more is sent while it is being forgotten.
+  const paused = await db
+    .updateTable('endpoint')
+    .set({ state: 'paused', state_reason: 'it is being removed' })
+    .where('id', '=', id)
+    .executeTakeFirst()
+  if (paused.numUpdatedRows === 0n) unknown(id)
+  const step = sql`delete from delivery where id in (
+    select id from delivery where endpoint_id = ${id} order by id limit ${STEP} for update)`
+  while (Number((await step.execute(db)).numAffectedRows) === STEP);
+  const removed = await db.deleteFrom('endpoint').where('id', '=', id).executeTakeFirst()
+  if (removed.numDeletedRows === 0n) unknown(id)
 }
 
 function unknown(id: string): never {

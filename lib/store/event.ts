@@ -29,17 +29,47 @@ export async function appendEvents(
  * Makes a pending delivery of each event after `position` for each endpoint that wants it, whatever the endpoint's state:
  * what a paused or disabled one misses is kept. Gives how many. Same transaction as the events.
  */
-export async function fanOut(tx: Transaction<Database>, accountId: number, position: number): Promise<number> {
+export function fanOut(tx: Transaction<Database>, accountId: number, position: number): Promise<number> {
+  return makeDeliveries(tx, sql`event.account_id = ${accountId} and event.position > ${position}`)
+}
+
+/** With which events an endpoint begins: those to come; all that are kept, too; or all of the sessions that live now, too. */
+export type From = 'now' | 'start' | 'snapshot'
+
+const STEP = 20_000
+
+/** Makes what a new endpoint begins with, of an account that is locked. Gives how many. */
+export async function fanOutPast(
+  tx: Transaction<Database>,
+  endpointId: string,
+  account: { id: number; position: number },
+  from: From,
+): Promise<number> {
+  const isIts = sql`endpoint.id = ${endpointId} and event.account_id = ${account.id}`
+  if (from === 'now') return 0
+  if (from === 'snapshot') return makeDeliveries(tx, sql`${isIts} and session.ended_at is null`)
+  let made = 0
+  // In steps, each within a statement's time.
+  for (let after = 0; after < account.position; after += STEP) {
+    const within = sql`event.position > ${after} and event.position <= ${after + STEP}`
+    made += await makeDeliveries(tx, sql`${isIts} and ${within}`)
+  }
+  return made
+}
+
+/** Makes a delivery, due now, of each event that fits for each endpoint that wants it and has none. Gives how many. */
+export async function makeDeliveries(tx: Transaction<Database>, condition: ReturnType<typeof sql>): Promise<number> {
   // The key-share lock makes a removal of the endpoint wait; without it, its foreign key would fail the whole tick.
   const made = await sql`
     insert into delivery (endpoint_id, event_id, lane, position, due_at)
-    select endpoint.id, event.id, ${`${accountId}/`} || session.session_id, event.position, now()
+    select endpoint.id, event.id, event.account_id || '/' || session.session_id, event.position, now()
     from event
       join session on session.id = event.incarnation_id
       join endpoint on (endpoint.account_id is null or endpoint.account_id = event.account_id)
-        and (endpoint.event_types @> array[event.type] or endpoint.event_types = '{*}')
-    where event.account_id = ${accountId} and event.position > ${position}
+        and (endpoint.event_types @> array[event.type] or endpoint.event_types @> '{*}')
+    where ${condition}
     order by event.position
-    for key share of endpoint`.execute(tx)
+    for key share of endpoint
+    on conflict do nothing`.execute(tx)
   return Number(made.numAffectedRows)
 }

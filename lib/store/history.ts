@@ -71,18 +71,21 @@ export async function listEvents(
   db: Kysely<Database>,
   page: { account: string; after: number; limit: number },
 ): Promise<EventPage> {
-  const ofAccount = db
+  const events = await db
     .selectFrom('event')
     .innerJoin('account', 'account.id', 'event.account_id')
     .where('account.name', '=', page.account)
-  const events = await ofAccount
     .select(['event.position', 'event.body'])
     .where('event.position', '>', page.after)
     .orderBy('event.position')
     .limit(page.limit)
     .execute()
-  const oldest = await ofAccount.select(({ fn }) => fn.min('event.position').as('position')).executeTakeFirst()
-  const floor = Math.max(0, (oldest?.position ?? 1) - 1)
+  const kept = await sql<{ position: number; oldest: number | null }>`
+    select position, (select min(position) from event where account_id = account.id) as oldest
+    from account where name = ${page.account}`.execute(db)
+  const [account] = kept.rows
+  // Where no event is kept any more, all there ever were are below it.
+  const floor = account ? (account.oldest ?? account.position + 1) - 1 : 0
   return { events, next: events.at(-1)?.position ?? page.after, floor, truncated: page.after < floor }
 }
 
@@ -92,7 +95,8 @@ export interface DeliveryView {
   endpointId: string
   eventId: string
   type: string
-  sessionId: string
+  /** Null for an event about Rollcall itself. */
+  sessionId: string | null
   position: number
   state: Selectable<Database['delivery']>['state']
   attempts: number
@@ -116,7 +120,7 @@ export async function listDeliveries(
       delivery.finalized_at as "finalizedAt", attempt.outcome, attempt.status
     from delivery
       join event on event.id = delivery.event_id
-      join session on session.id = event.incarnation_id
+      left join session on session.id = event.incarnation_id
       left join lateral (
         select outcome, status from attempt where delivery_id = delivery.id order by number desc limit 1
       ) as attempt on true

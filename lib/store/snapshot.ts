@@ -51,7 +51,7 @@ export async function saveUnchanged(
       where id = ${accountId} and digest = ${digest} and listed_at < ${listedAt}
       for update skip locked
     ), moved as (
-      update account set listed_at = ${listedAt}, complete_at = ${listedAt}
+      update account set listed_at = ${listedAt}, complete_at = ${listedAt}, stalled_at = null
       from fenced where account.id = fenced.id returning account.id
     )
     insert into snapshot (account_id, listed_at, outcome, session_count, duration_ms)

@@ -5,8 +5,10 @@ import {
   LONGEST_HOLD_MS,
   longestDelayMs,
   type Outcome,
+  longestPauseMs,
   RETRY_FOR_MS,
   retryAfterMs,
+  type Standing,
   type Verdict,
   verdict,
 } from '../../lib/core/retry.ts'
@@ -23,7 +25,11 @@ const delivered: Verdict = { kind: 'delivered' }
 const dead: Verdict = { kind: 'dead' }
 const disable: Verdict = { kind: 'disable', reason: 'gone' }
 // Half of the 5 s that may pass after the first attempt.
-const retry = (delayMs = 2_500, holdMs = 0): Verdict => ({ kind: 'retry', delayMs, holdMs })
+const retry = (delayMs = 2_500, holdMs = 0): Verdict => ({ kind: 'retry', delayMs, holdMs, pauseMs: 0, theirs: true })
+/** Of an endpoint that did well so far. */
+const standing = (attempt: number, expired = false): Standing => {
+  return { attempt, expired, failures: 0, hopeless: false, batched: 1 }
+}
 
 test.each<[name: string, outcome: Outcome, fresh: Verdict, expired: Verdict]>([
   ['200', answered(200), delivered, delivered],
@@ -63,8 +69,8 @@ test.each<[name: string, outcome: Outcome, fresh: Verdict, expired: Verdict]>([
   ['a timeout', { kind: 'timeout' }, retry(), dead],
   ['a broken answer', { kind: 'broken_answer' }, retry(), dead],
 ])('%s has its verdict, before and after the time for retries', (_, outcome, fresh, expired) => {
-  expect(verdict(outcome, 1, false, 0.5)).toEqual(fresh)
-  expect(verdict(outcome, 1, true, 0.5)).toEqual(expired)
+  expect(verdict(outcome, standing(1), 0.5)).toEqual(fresh)
+  expect(verdict(outcome, standing(1, true), 0.5)).toEqual(expired)
 })
 
 describe('the wait between attempts', () => {
@@ -83,7 +89,7 @@ describe('the wait between attempts', () => {
 
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 100_000 }), chance, (attempt, random) => {
-        const decided = verdict({ kind: 'timeout' }, attempt, false, random)
+        const decided = verdict({ kind: 'timeout' }, standing(attempt), random)
 
         const delayMs = decided.kind === 'retry' ? decided.delayMs : NaN
         expect(delayMs).toBeGreaterThanOrEqual(0)
@@ -94,7 +100,7 @@ describe('the wait between attempts', () => {
   })
 
   test('spreads over the whole of its range, so that retries of many events do not meet', () => {
-    const waits = [0, 0.25, 0.5, 0.75, 0.999].map((random) => verdict({ kind: 'timeout' }, 14, false, random))
+    const waits = [0, 0.25, 0.5, 0.75, 0.999].map((random) => verdict({ kind: 'timeout' }, standing(14), random))
 
     expect(waits.map((wait) => wait.kind === 'retry' && wait.delayMs / HOUR)).toEqual([0, 1.5, 3, 4.5, 5.994])
   })
@@ -104,7 +110,7 @@ describe('the wait between attempts', () => {
       fc.property(fc.infiniteStream(fc.double({ min: 0.05, max: 0.999, noNaN: true })), (chances) => {
         let [now, attempt] = [0, 1]
         for (const random of chances) {
-          const decided = verdict(answered(500), attempt, now >= RETRY_FOR_MS, random)
+          const decided = verdict(answered(500), standing(attempt, now >= RETRY_FOR_MS), random)
           if (decided.kind !== 'retry' || now > 100 * HOUR) break
           now += decided.delayMs
           attempt += 1
@@ -117,6 +123,48 @@ describe('the wait between attempts', () => {
       }),
     )
   })
+})
+
+describe('an endpoint that fails', () => {
+  // In seconds, written out: none for four failures, then 5 s doubled each time, until a minute.
+  const longest = [0, 0, 0, 0, 5, 10, 20, 40, 60, 60]
+
+  test.each(longest.map((seconds, index) => [index + 1, seconds]))(
+    'is left alone for at most %i s after failure %i in a row, and for at least half of that',
+    (failure, seconds) => {
+      const pauses = [0, 0.5, 1].map((random) => {
+        const decided = verdict(answered(500), { ...standing(1), failures: failure - 1 }, random)
+        return decided.kind === 'retry' ? decided.pauseMs / 1_000 : NaN
+      })
+
+      expect(longestPauseMs(failure)).toBe(seconds * 1_000)
+      expect(pauses).toEqual([seconds / 2, seconds * 0.75, seconds])
+    },
+  )
+
+  test('for days at several events is disabled, and keeps what is due', () => {
+    const hopeless = { ...standing(30, true), failures: 500, hopeless: true }
+
+    expect(verdict(answered(500), hopeless, 0.5)).toEqual({ kind: 'disable', reason: 'failing' })
+    expect(verdict({ kind: 'timeout' }, hopeless, 0.5)).toEqual({ kind: 'disable', reason: 'failing' })
+    expect(verdict(answered(204), hopeless, 0.5)).toEqual(delivered)
+    expect(verdict(answered(400), hopeless, 0.5)).toEqual(dead)
+    expect(verdict(answered(410), hopeless, 0.5)).toEqual(disable)
+  })
+})
+
+test("a fault of our own side is never the endpoint's: it ends nothing and pauses nothing", () => {
+  const worst = { ...standing(30, true), failures: 500, hopeless: true }
+
+  const decided = verdict({ kind: 'local_fault' }, worst, 0.5)
+
+  expect(decided).toEqual({ kind: 'retry', delayMs: 10_800_000, holdMs: 0, pauseMs: 0, theirs: false })
+})
+
+test.each([400, 413, 415])('%i for a batch blames none of its events: each is sent alone, at once', (status) => {
+  const decided = verdict(answered(status), { ...standing(1), batched: 2 }, 0.5)
+
+  expect(decided).toEqual({ kind: 'retry', delayMs: 0, holdMs: 0, pauseMs: 0, theirs: false })
 })
 
 test('a lease is 30 s: longer than the 15 s of a POST, and soon over after a crash', () => {

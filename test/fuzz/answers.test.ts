@@ -61,6 +61,7 @@ async function openAccount() {
         .innerJoin('account', 'account.id', 'event.account_id')
         .select(['event.position', 'event.type', 'event.revision', 'event.incarnation_id', 'event.body'])
         .where('account.name', '=', name)
+        .$narrowType<{ revision: number; incarnation_id: number }>()
         .orderBy('event.position')
         .execute(),
     failures: () =>

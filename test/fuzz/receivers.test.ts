@@ -186,9 +186,13 @@ function breachesOf(outcome: Outcome): string[] {
     rule(Number.isInteger(status) && status >= 0 && status < 1_000, `status ${status}`)
     rule(isHold(retryAfterMs), `asks for ${retryAfterMs} ms`)
   } else rule(FAULTS.includes(outcome.kind), outcome.kind)
-  const { kind, ...waits } = verdict(outcome, 1, false, 0.5)
+  const { kind, ...waits } = verdict(
+    outcome,
+    { attempt: 1, expired: false, failures: 0, hopeless: false, batched: 1 },
+    0.5,
+  )
   rule(['delivered', 'retry', 'dead', 'disable'].includes(kind), kind)
-  for (const [name, value] of Object.entries(waits)) rule(typeof value === 'string' || value >= 0, `${name} ${value}`)
+  for (const [name, value] of Object.entries(waits)) rule(typeof value !== 'number' || value >= 0, `${name} ${value}`)
   return found
 }
 

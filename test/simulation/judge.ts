@@ -77,7 +77,7 @@ async function attemptsMatch(run: Run): Promise<string[]> {
   const rows = await sql<{ endpoint: string; n: number }>`
     select endpoint.description as endpoint, count(*) as n
     from attempt join delivery on delivery.id = attempt.delivery_id join endpoint on endpoint.id = delivery.endpoint_id
-    where outcome <> 'forbidden_address' group by 1`.execute(run.admin)
+    where outcome not in ('forbidden_address', 'local_fault') group by 1`.execute(run.admin)
   const lossy = (run.counts['drain killed'] ?? 0) + (run.counts['drain failed'] ?? 0) > 0
   return [...run.endpoints.keys()].flatMap((name) => {
     const seen = run.receivers.requests.filter(({ endpoint }) => endpoint === name).length

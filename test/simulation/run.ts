@@ -8,7 +8,8 @@ import { serveSimulator } from '../../lib/local/simulator/server.ts'
 import { traffic } from '../../lib/local/simulator/traffic.ts'
 import { openPoster } from '../../lib/post.ts'
 import { openDatabase } from '../../lib/store/database.ts'
-import { enableEndpoint, listEndpoints, moveEndpoint } from '../../lib/store/endpoint.ts'
+import { listEndpoints, updateEndpoint } from '../../lib/store/endpoint.ts'
+import { enableEndpoint } from '../../lib/store/endpoint-state.ts'
 import { cloneDatabase } from '../support/clone.ts'
 import { judge } from './judge.ts'
 import { ALLOWED, openReceivers } from './receivers.ts'
@@ -116,7 +117,7 @@ async function quiet(run: Run): Promise<void> {
   await finishActors(run)
   // Also those that an operator left behind when it died.
   for (const { id, description } of await listEndpoints(run.admin)) {
-    await moveEndpoint(run.admin, id, receivers.url(description))
+    await updateEndpoint(run.admin, id, { url: receivers.url(description) })
     await enableEndpoint(run.admin, id, 'all')
   }
   // The server may take a moment to notice that a killed one is gone: until then its lock makes ticks skip.

@@ -9,15 +9,8 @@ import { migrateToLatest } from '../../lib/migrate.ts'
 import type { Poster } from '../../lib/post.ts'
 import { type Account, tick } from '../../lib/reconcile.ts'
 import type { Database } from '../../lib/store/database.ts'
-import {
-  addEndpoint,
-  disableEndpoint,
-  enableEndpoint,
-  type Missed,
-  MISSED,
-  moveEndpoint,
-  removeEndpoint,
-} from '../../lib/store/endpoint.ts'
+import { addEndpoint, removeEndpoint, updateEndpoint } from '../../lib/store/endpoint.ts'
+import { disableEndpoint, enableEndpoint, type Missed, MISSED } from '../../lib/store/endpoint-state.ts'
 import { type Actor, type Fate, Killed, startActor, type Tap } from './actor.ts'
 import type { CommittedListing } from './oracles.ts'
 import type { Mood, Receivers } from './receivers.ts'
@@ -254,7 +247,7 @@ function changeMood(run: Run): void {
 export async function endWaits(run: Run): Promise<void> {
   // An operator in mid-transaction may hold what this would wait for.
   if (run.actors.some(({ name }) => name === 'operator')) return
-  await sql`update endpoint set hold_until = null`.execute(run.admin)
+  await sql`update endpoint set hold_until = null, probe_until = null`.execute(run.admin)
   // Past for whichever clock.
   await sql`update delivery set due_at = '2000-01-01' where state = 'pending' and due_at > '2000-01-01'`.execute(
     run.admin,
@@ -288,7 +281,7 @@ async function changeEndpoints(run: Run): Promise<void> {
     // What it did not want may be skipped from here on, or not, if the operator died before.
     const onEnd = () => void (missed !== 'all' && run.receivers.forgive(name))
     await operate(run, (db) => enableEndpoint(db, id, missed), onEnd)
-  } else if (lot < 0.92) await operate(run, (db) => moveEndpoint(db, id, run.receivers.url(name)))
+  } else if (lot < 0.92) await operate(run, (db) => updateEndpoint(db, id, { url: run.receivers.url(name) }))
   else {
     run.endpoints.delete(name)
     await operate(run, (db) => removeEndpoint(db, id))

@@ -6,7 +6,8 @@ import { createSession } from '../../lib/local/simulator/simulator.ts'
 import { tick } from '../../lib/reconcile.ts'
 import type { Database } from '../../lib/store/database.ts'
 import { claim, type Claim, settle } from '../../lib/store/delivery.ts'
-import { addEndpoint, disableEndpoint, enableEndpoint } from '../../lib/store/endpoint.ts'
+import { addEndpoint } from '../../lib/store/endpoint.ts'
+import { disableEndpoint, enableEndpoint } from '../../lib/store/endpoint-state.ts'
 import { openImpatient } from '../support/database.ts'
 import { eventually } from '../support/receiver.ts'
 import { openWorld, type World } from '../support/world.ts'
@@ -43,7 +44,7 @@ const endpointsOf = (claims: Claim[]) => claims.map(({ endpointId }) => endpoint
 
 const answered = (status: number) => ({ kind: 'answered', status, retryAfterMs: null }) as const
 const delivered: Verdict = { kind: 'delivered' }
-const retry = (holdMs = 0): Verdict => ({ kind: 'retry', delayMs: 0, holdMs })
+const retry = (holdMs = 0): Verdict => ({ kind: 'retry', delayMs: 0, holdMs, pauseMs: 0, theirs: true })
 const settled = (one: Claim | undefined, verdict: Verdict) => {
   if (!one) throw new Error('nothing was claimed')
   return { claim: one, sentAt: new Date(), durationMs: 1, outcome: answered(200), verdict }
@@ -308,7 +309,7 @@ describe('a settle', () => {
   test('touches nothing but its own endpoint and deliveries, and the endpoint only when it has to', async () => {
     const [id, other] = [await subscribe('own'), await subscribe('other')]
     await deliverables(2)
-    await sql`update endpoint set failures = 1 where id = ${other}`.execute(world.db)
+    await sql`update endpoint set failures = 1, failing_since = now(), pace = 1 where id = ${other}`.execute(world.db)
     const [own, next] = (await claimFrom(world.db)).filter(({ endpointId }) => endpointId === id)
 
     // Whoever waits for one of these locks fails.
