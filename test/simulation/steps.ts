@@ -5,14 +5,14 @@ import { describe } from '../../lib/errors.ts'
 import { between, type Chance, happens, pick } from '../../lib/local/simulator/chance.ts'
 import type { Fault, Simulator } from '../../lib/local/simulator/simulator.ts'
 import type { Traffic } from '../../lib/local/simulator/traffic.ts'
-import { migrateToLatest } from '../../lib/migrate.ts'
 import type { Poster } from '../../lib/post.ts'
 import { type Account, tick } from '../../lib/reconcile.ts'
 import type { Database } from '../../lib/store/database.ts'
-import { addEndpoint, removeEndpoint, updateEndpoint } from '../../lib/store/endpoint.ts'
-import { disableEndpoint, enableEndpoint, type Missed, MISSED } from '../../lib/store/endpoint-state.ts'
+import type { Missed } from '../../lib/store/endpoint-state.ts'
+import type { From } from '../../lib/store/event.ts'
 import { type Actor, type Fate, Killed, startActor, type Tap } from './actor.ts'
-import type { CommittedListing } from './oracles.ts'
+import { changeEndpoints, migrate } from './operators.ts'
+import type { CommittedListing, SeenRequest } from './oracles.ts'
 import type { Mood, Receivers } from './receivers.ts'
 
 /** The one endpoint that wants everything, and is never disabled. */
@@ -44,6 +44,12 @@ export interface Run {
   actors: Actor[]
   /** Ids by name. */
   endpoints: Map<string, string>
+  /** What the witness got once more when it was all over, and all of it replayed. */
+  again: SeenRequest[]
+  /** With what each began, by name. */
+  begun: Map<string, From>
+  /** Those that were sent something again, by name. */
+  replayed: Set<string>
   /** The least that each, by name, wanted of what it had missed. */
   wanted: Map<string, Missed>
   /** Attempts of deliveries when they were first found to be delivered, by endpoint and event. */
@@ -68,7 +74,7 @@ const STEPS = {
   noteDelivered: { weight: 2, act: noteDelivered },
   changeClocks: { weight: 1, act: changeClocks },
   cutConnections: { weight: 1, act: cutConnections },
-  migrate: { weight: 0.3, act: (run: Run) => operate(run, (db) => migrateToLatest(db)) },
+  migrate: { weight: 0.3, act: migrate },
 } satisfies Record<string, { weight: number; act: (run: Run) => Promise<void> | void }>
 
 /** Other weights than usual, for runs that seek one kind of trouble. */
@@ -124,7 +130,7 @@ export async function finishActors(run: Run): Promise<void> {
 }
 
 /** Starts an actor, whose statements see the database's clock as it is set; resolves when it waits. */
-async function start<Result>(
+export async function start<Result>(
   run: Run,
   name: string,
   work: (db: Kysely<Database>) => Promise<Result>,
@@ -182,15 +188,7 @@ export async function startDrain(run: Run): Promise<void> {
   )
 }
 
-/** What operators do, as actors too: they may wait for a tick that holds a lock, and may die. */
-async function operate(run: Run, work: (db: Kysely<Database>) => Promise<unknown>, onEnd = () => {}): Promise<void> {
-  await start(run, 'operator', work, (_, error) => {
-    note(run, 'operator', error ? undefined : 'done', error)
-    onEnd()
-  })
-}
-
-function note(run: Run, name: string, outcome: string | undefined, error: unknown): void {
+export function note(run: Run, name: string, outcome: string | undefined, error: unknown): void {
   if (outcome) count(run, `${name} ${outcome}`)
   else if (!(error instanceof Killed)) {
     count(run, `${name} failed`)
@@ -252,40 +250,6 @@ export async function endWaits(run: Run): Promise<void> {
   await sql`update delivery set due_at = '2000-01-01' where state = 'pending' and due_at > '2000-01-01'`.execute(
     run.admin,
   )
-}
-
-/** Registers an endpoint; with `forbidden`, at an address that the guard refuses, until it is moved. */
-export async function add(run: Run, name: string, db = run.admin, forbidden = false): Promise<void> {
-  const url = forbidden ? run.receivers.forbiddenUrl(name) : run.receivers.url(name)
-  const endpoint = { url, account: null, events: ['*'], description: name }
-  run.endpoints.set(name, (await addEndpoint(db, endpoint)).id)
-}
-
-async function changeEndpoints(run: Run): Promise<void> {
-  const name = pick(
-    run.chance,
-    [...run.endpoints.keys()].filter((one) => one !== WITNESS),
-  )
-  const id = name === undefined ? undefined : run.endpoints.get(name)
-  const lot = between(run.chance, [0, 1])
-  const forbidden = happens(run.chance, 0.3)
-  const missed = pick(run.chance, MISSED) ?? 'all'
-  const few = run.endpoints.size < 5
-  if ((lot < 0.25 && few) || name === undefined || id === undefined) {
-    // A name of its own, also when the one before died after it was stored.
-    count(run, 'endpoints added')
-    await operate(run, (db) => add(run, `late-${run.counts['endpoints added']}`, db, forbidden))
-  } else if (lot < 0.5) await operate(run, (db) => disableEndpoint(db, id, 'simulated'))
-  else if (lot < 0.85) {
-    if (missed !== 'all' && run.wanted.get(name) !== 'none') run.wanted.set(name, missed)
-    // What it did not want may be skipped from here on, or not, if the operator died before.
-    const onEnd = () => void (missed !== 'all' && run.receivers.forgive(name))
-    await operate(run, (db) => enableEndpoint(db, id, missed), onEnd)
-  } else if (lot < 0.92) await operate(run, (db) => updateEndpoint(db, id, { url: run.receivers.url(name) }))
-  else {
-    run.endpoints.delete(name)
-    await operate(run, (db) => removeEndpoint(db, id))
-  }
 }
 
 async function noteDelivered(run: Run): Promise<void> {
