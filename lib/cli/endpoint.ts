@@ -1,5 +1,4 @@
 import { type Command, Option } from 'commander'
-import { endpointUrl } from '../address.ts'
 import { DEFAULT_EVENT_TYPES } from '../core/event.ts'
 import {
   addEndpoint,
@@ -12,6 +11,7 @@ import {
   removeEndpoint,
   showEndpoint,
 } from '../store/endpoint.ts'
+import { checkEndpoint } from '../resolve.ts'
 import { argument } from './arguments.ts'
 import { print, table, withDatabase } from './shell.ts'
 
@@ -32,9 +32,10 @@ export function addEndpointCommands(program: Command): void {
     .option('--description <text>', 'for people', '')
     .option('--json', 'print one JSON value')
     .action(async (options: Options & { url: string; events: string[]; account?: string; description: string }) => {
-      const added = await withDatabase(['addressGuard'], (db, { addressGuard }) =>
-        addEndpoint(db, { ...options, account: options.account ?? null, url: endpointUrl(addressGuard, options.url) }),
-      )
+      const added = await withDatabase(['addressGuard'], async (db, { addressGuard }) => {
+        const url = await checkEndpoint(addressGuard, options.url)
+        return addEndpoint(db, { ...options, account: options.account ?? null, url })
+      })
       print(
         added,
         options,

@@ -1,9 +1,13 @@
 // What to do about one attempt. Time and chance are arguments.
 
-/** What one POST met: an answer, or the stage at which it went wrong. */
+/**
+ * What one POST met: an answer, or the stage at which it went wrong. `local_fault` is trouble of this machine or its
+ * network, of which the endpoint knows nothing.
+ */
 export type Outcome =
   | { kind: 'answered'; status: number; retryAfterMs: number | null }
   | { kind: 'forbidden_address' | 'dns_failed' | 'connect_failed' | 'tls_failed' | 'timeout' | 'broken_answer' }
+  | { kind: 'local_fault' }
 
 /** What we do about it. `holdMs` asks the whole endpoint to be left alone that long, not only this delivery. */
 export type Verdict =
