@@ -3,7 +3,7 @@ import { type Kysely, sql } from 'kysely'
 import type { Database } from '../../lib/store/database.ts'
 import { listEvents, readSessions } from '../../lib/store/history.ts'
 import { type CommittedListing, ORACLES } from './oracles.ts'
-import { count, type Run, WITNESS } from './steps.ts'
+import { count, type Run, WITNESS } from './stage.ts'
 
 /** Adds what is wrong to the run's breaches. */
 export async function judge(run: Run): Promise<void> {

@@ -7,7 +7,7 @@ import { addEndpoint, removeEndpoint, rotateSecrets, updateEndpoint } from '../.
 import { disableEndpoint, enableEndpoint, MISSED, pauseEndpoint } from '../../lib/store/endpoint-state.ts'
 import type { From } from '../../lib/store/event.ts'
 import { replay } from '../../lib/store/replay.ts'
-import { count, note, type Run, start, WITNESS } from './steps.ts'
+import { count, note, type Run, start, WITNESS } from './stage.ts'
 
 async function operate(run: Run, work: (db: Kysely<Database>) => Promise<unknown>, onEnd = () => {}): Promise<void> {
   await start(run, 'operator', work, (_, error) => {

@@ -15,17 +15,8 @@ import { cloneDatabase } from '../support/clone.ts'
 import { judge } from './judge.ts'
 import { ALLOWED, openReceivers } from './receivers.ts'
 import { add } from './operators.ts'
-import {
-  type Clocks,
-  endWaits,
-  finishActors,
-  type Run,
-  startDrain,
-  startTick,
-  step,
-  type Weights,
-  WITNESS,
-} from './steps.ts'
+import { type Clocks, type Run, WITNESS } from './stage.ts'
+import { endWaits, finishActors, startDrain, startTick, step, type Weights } from './steps.ts'
 
 export interface Report {
   seed: number

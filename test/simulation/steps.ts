@@ -1,65 +1,17 @@
 // What can happen at one step of a run, each drawn from that step's own chance: leaving a step out changes no other's draws.
 import { type Kysely, sql } from 'kysely'
 import { drain } from '../../lib/deliver.ts'
-import { describe } from '../../lib/errors.ts'
-import { between, type Chance, happens, pick } from '../../lib/local/simulator/chance.ts'
-import type { Fault, Simulator } from '../../lib/local/simulator/simulator.ts'
-import type { Traffic } from '../../lib/local/simulator/traffic.ts'
-import type { Poster } from '../../lib/post.ts'
-import { type Account, tick } from '../../lib/reconcile.ts'
+import { between, happens, pick } from '../../lib/local/simulator/chance.ts'
+import type { Fault } from '../../lib/local/simulator/simulator.ts'
+import { tick } from '../../lib/reconcile.ts'
 import type { Database } from '../../lib/store/database.ts'
-import type { Missed } from '../../lib/store/endpoint-state.ts'
-import type { From } from '../../lib/store/event.ts'
-import { type Actor, type Fate, Killed, startActor, type Tap } from './actor.ts'
+import type { Actor, Fate } from './actor.ts'
 import { changeEndpoints, migrate } from './operators.ts'
-import type { CommittedListing, SeenRequest } from './oracles.ts'
-import type { Mood, Receivers } from './receivers.ts'
+import type { CommittedListing } from './oracles.ts'
+import type { Mood } from './receivers.ts'
+import { count, note, type Run, start, WITNESS } from './stage.ts'
 
-/** The one endpoint that wants everything, and is never disabled. */
-export const WITNESS = 'witness'
 const POST_DEADLINE_MS = 150
-
-/** The clocks that may be wrong, in milliseconds; the API's own two are set by the run. */
-export interface Clocks {
-  /** The API's: what sessions live by. */
-  life: number
-  /** How far the API's wall clock is ahead of the function's: what signatures are held against. */
-  apiAhead: number
-  /** How far the database's clock is off. */
-  database: number
-}
-
-export interface Run {
-  /** Of the step under way. */
-  chance: Chance
-  url: string
-  /** The simulation's own hand in the database: never part of what is tested. */
-  admin: Kysely<Database>
-  simulator: Simulator
-  clocks: Clocks
-  people: Traffic
-  account: Account
-  receivers: Receivers
-  poster: Poster
-  actors: Actor[]
-  /** Ids by name. */
-  endpoints: Map<string, string>
-  /** What the witness got once more when it was all over, and all of it replayed. */
-  again: SeenRequest[]
-  /** With what each began, by name. */
-  begun: Map<string, From>
-  /** Those that were sent something again, by name. */
-  replayed: Set<string>
-  /** The least that each, by name, wanted of what it had missed. */
-  wanted: Map<string, Missed>
-  /** Attempts of deliveries when they were first found to be delivered, by endpoint and event. */
-  delivered: Map<string, number>
-  counts: Record<string, number>
-  /** What the API answered to a tick, by the tick's time. */
-  listings: Map<number, CommittedListing['items']>
-  breaches: string[]
-  weights: Weights
-}
 
 /** What can happen, and how often. */
 const STEPS = {
@@ -83,17 +35,13 @@ export type Weights = Partial<Record<keyof typeof STEPS, number>>
 /** One step: which one, and all it decides, comes from `run.chance`. */
 export async function step(run: Run): Promise<void> {
   const weighted = Object.entries(STEPS).map(([name, { weight, act }]) => {
-    return { weight: run.weights[name as keyof typeof STEPS] ?? weight, act }
+    return { weight: run.weights[name] ?? weight, act }
   })
   let at = between(run.chance, [0, weighted.reduce((sum, { weight }) => sum + weight, 0)])
   for (const { weight, act } of weighted) {
     at -= weight
     if (at < 0) return act(run)
   }
-}
-
-export function count(run: Run, what: string, by = 1): void {
-  run.counts[what] = (run.counts[what] ?? 0) + by
 }
 
 /** Lets one actor send its next few statements; now and then it does not survive the last of them. */
@@ -127,24 +75,6 @@ export async function finishActors(run: Run): Promise<void> {
     }
     run.actors = run.actors.filter((one) => !one.done)
   }
-}
-
-/** Starts an actor, whose statements see the database's clock as it is set; resolves when it waits. */
-export async function start<Result>(
-  run: Run,
-  name: string,
-  work: (db: Kysely<Database>) => Promise<Result>,
-  onEnd: (result: Result | undefined, error: unknown) => void,
-  sent?: NonNullable<Tap['sent']>,
-): Promise<void> {
-  const rewrite = (statement: string) => {
-    const { database } = run.clocks
-    const off = `(clock_timestamp() + interval '${database} milliseconds')`
-    return database === 0 ? statement : statement.replaceAll(/\b(now|clock_timestamp)\(\)/g, off)
-  }
-  const actor = startActor(name, run.url, work, onEnd, { rewrite, ...(sent && { sent }) })
-  run.actors.push(actor)
-  await actor.settled(1_000)
 }
 
 export async function startTick(run: Run): Promise<void> {
@@ -186,14 +116,6 @@ export async function startDrain(run: Run): Promise<void> {
       count(run, 'claimed', result?.claimed)
     },
   )
-}
-
-export function note(run: Run, name: string, outcome: string | undefined, error: unknown): void {
-  if (outcome) count(run, `${name} ${outcome}`)
-  else if (!(error instanceof Killed)) {
-    count(run, `${name} failed`)
-    if (process.env.TRACE) console.log(name, describe(error))
-  }
 }
 
 function passTime(run: Run): void {
