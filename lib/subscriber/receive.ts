@@ -28,8 +28,9 @@ create table if not exists rollcall_lane (
 // leave an event remembered that was never worked.
 const LOCK = 'lock table rollcall_inbox, rollcall_lane in row exclusive mode'
 
-// The lane's row makes two events of one session wait for each other; only then is the event's own row tried, so the
-// insert must read from the lane. Neither reads a snapshot that a wait could have made old.
+// The lane's row makes two events of one session wait for each other. It is taken before the event's own row, which is why
+// that insert reads from it: taken in either order, they could wait for each other for ever. Neither part judges by a
+// snapshot, which a wait could have made old.
 const REMEMBER = `
 with lane as (
   insert into rollcall_lane as lane (source, subject, sequence) values ($2, $3, $4)

@@ -135,7 +135,7 @@ describe('a signature header', () => {
         'signature_invalid',
       )
     }
-    // Verified one by one, they take some ten seconds.
+    // Verified one by one, they take some 25 s (0.14 ms each).
     expect(performance.now() - startedAt).toBeLessThan(2_000)
   })
 
@@ -284,6 +284,17 @@ describe('a body', () => {
       expect(refused(signed(text, 'batch_1', 'application/cloudevents-batch+json')).code).toBe('body_invalid')
     },
   )
+
+  test('that is signed, but no UTF-8, is refused rather than guessed', () => {
+    const bytes = Buffer.from(body.replace('"abc"', '"\x80"'), 'latin1')
+    const id = eventOf(body).id
+    const timestamp = good.headers['webhook-timestamp'] ?? ''
+    const hmac = createHmac('sha256', Buffer.alloc(32, 1)).update(`${id}.${timestamp}.`).update(bytes).digest('base64')
+
+    expect(refused({ body: bytes, headers: { ...good.headers, 'webhook-signature': `v1,${hmac}` } }).code).toBe(
+      'body_invalid',
+    )
+  })
 
   test('whatever is signed is an event or refused: nothing else is thrown', () => {
     const bodies = fc.oneof(
