@@ -15,8 +15,9 @@ export interface Standing {
   attempt: number
   /** It has been tried for long enough: a failure now is the last. */
   expired: boolean
-  /** Attempts that failed at its endpoint since the last success. */
+  /** Attempts that failed at its endpoint since the last success, and for how long it has been failing. */
   failures: number
+  failingForMs: number
   /** Its endpoint has failed for DISABLE_AFTER_MS without a success, over several events. */
   hopeless: boolean
   /** How many events the POST had. */
@@ -63,12 +64,11 @@ export function longestDelayMs(attempt: number): number {
 }
 
 /**
- * The longest pause of an endpoint after its `failures`-th failure in a row: 5 s doubled each time up to a minute, so that
- * one that is back is soon noticed.
+ * The longest pause before the next attempt at an endpoint that has failed so often, for so long: half as long as it has been
+ * failing, so that one that is soon back is soon noticed, up to a minute.
  */
-export function longestPauseMs(failures: number): number {
-  if (failures < PAUSE_AFTER) return 0
-  return Math.min(LONGEST_PAUSE_MS, FIRST_DELAY_MS * 2 ** Math.min(failures - PAUSE_AFTER, 30))
+export function longestPauseMs(failures: number, failingForMs: number): number {
+  return failures < PAUSE_AFTER ? 0 : Math.min(LONGEST_PAUSE_MS, failingForMs / 2)
 }
 
 const FINAL = [400, 413, 415]
@@ -91,8 +91,7 @@ export function verdict(outcome: Outcome, standing: Standing, random: number): V
   if (standing.hopeless) return { kind: 'disable', reason: 'failing' }
   if (standing.expired) return { kind: 'dead' }
   const asked = outcome.kind === 'answered' && [429, 503].includes(status) ? outcome.retryAfterMs : null
-  // From half of it on, so that a probe is never due at once.
-  const pauseMs = Math.floor(((1 + random) / 2) * longestPauseMs(standing.failures + 1))
+  const pauseMs = Math.floor(((1 + random) / 2) * longestPauseMs(standing.failures + 1, standing.failingForMs))
   return { kind: 'retry', delayMs: Math.max(delayMs, asked ?? 0), holdMs: asked ?? 0, pauseMs, theirs: true }
 }
 

@@ -21,8 +21,9 @@ export interface Claim {
   attempt: number
   /** A failure now is the last: it has been tried for long enough. */
   expired: boolean
-  /** Attempts that failed at this endpoint since the last success. */
+  /** Attempts that failed at this endpoint since the last success, and for how long it has been failing. */
   failures: number
+  failingForMs: number
   /** It has failed for days, at several events. */
   hopeless: boolean
 }
@@ -43,6 +44,21 @@ const RATE_SLACK = sql`greatest(1 / rate_per_second, 0.25)`
 const isOpen = sql`endpoint.state = 'active' and (hold_until is null or hold_until <= now())
   and (probe_until is null or probe_until <= now())`
 
+/** The deliveries that can be claimed of an endpoint that is `open`: due, and the oldest of their lanes. */
+const heads = (condition: ReturnType<typeof sql>, order: ReturnType<typeof sql>) => sql`
+  select delivery.id, delivery.attempts
+  from delivery
+  where ${condition} and delivery.endpoint_id = open.id and delivery.due_at <= now()
+    -- The conditions of delivery_due. They are not repeated below, and it is no join, so that however few deliveries the
+    -- planner thinks are pending, it looks for the oldest of a lane in delivery_lane alone.
+    and delivery.state = 'pending' and delivery.attempts >= 0
+    and delivery.position = (
+      select min(older.position) from delivery older
+      where older.endpoint_id = delivery.endpoint_id and older.lane = delivery.lane and older.state = 'pending')
+  order by ${order}
+  limit open.places * open.batch_size
+  for update skip locked`
+
 /**
  * Claims due deliveries for `leaseMs`, enough for `limit` POSTs, at most `perEndpoint` of any one endpoint less those of
  * `inFlight`; fewer of one that recovers, that has a rate, or, one at a time over all drains, that fails. A delivery that was
@@ -61,7 +77,7 @@ export async function claim(db: Kysely<Database>, options: ClaimOptions): Promis
       from endpoint where ${isOpen} and (pace is not null or rate_per_second is not null)
       for no key update skip locked
     ), open as materialized (
-      select id, batch_size, coalesce(busy.posts, 0) as busy,
+      select id, batch_size, pace, coalesce(busy.posts, 0) as busy,
         greatest(0, least(least(${options.perEndpoint}, pace) - coalesce(busy.posts, 0), tokens)) as places
       from (
         select id, batch_size, null::integer as pace, null::integer as tokens
@@ -74,22 +90,16 @@ export async function claim(db: Kysely<Database>, options: ClaimOptions): Promis
     ), head as materialized (
       select open.id as endpoint_id, open.busy, picked.id, picked.post
       from open cross join lateral (
-        select id, (sum(weight) over (order by due_at, id) + open.batch_size - 1) / open.batch_size as post
+        select id, (sum(weight) over (order by rank) + open.batch_size - 1) / open.batch_size as post
         from (
-          select delivery.id, delivery.due_at, case attempts when 0 then 1 else open.batch_size end as weight
-          from delivery
-          where delivery.endpoint_id = open.id and delivery.due_at <= now()
-            -- The conditions of delivery_due. They are not repeated below, and it is no join, so that however few
-            -- deliveries the planner thinks are pending, it looks for the oldest of a lane in delivery_lane alone.
-            and delivery.state = 'pending' and delivery.attempts >= 0
-            and delivery.position = (
-              select min(older.position) from delivery older
-              where older.endpoint_id = delivery.endpoint_id and older.lane = delivery.lane
-                and older.state = 'pending')
-          order by delivery.due_at, delivery.id
-          limit open.places * open.batch_size
-          for update skip locked
-        ) as due
+          select id, case attempts when 0 then 1 else open.batch_size end as weight, row_number() over () as rank
+          from (
+            select * from (${heads(sql`open.pace is null`, sql`due_at, id`)}) as oldest
+            union all
+            -- What fell due last first: when only some events fail, those that failed must not wait for all the others.
+            select * from (${heads(sql`open.pace is not null`, sql`due_at desc, id desc`)}) as newest
+          ) as due
+        ) as ranked
       ) as picked
       where picked.post <= open.places
     ), due as materialized (
@@ -113,6 +123,7 @@ export async function claim(db: Kysely<Database>, options: ClaimOptions): Promis
     returning delivery.id, endpoint.id as "endpointId", event.id as "eventId", delivery.position, endpoint.url, event.body,
       endpoint.headers, endpoint.batch_size as "batchSize", delivery.attempts as attempt,
       delivery.retry_until <= now() as expired, endpoint.failures,
+      1000 * coalesce(extract(epoch from now() - endpoint.failing_since), 0)::float8 as "failingForMs",
       case when endpoint.failing_since <= now() - ${DISABLE_AFTER_MS} * interval '1 millisecond' then (
         select count(*) >= ${DISABLE_AFTER_EVENTS} from (
           select from delivery tried

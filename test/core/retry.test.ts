@@ -28,7 +28,7 @@ const disable: Verdict = { kind: 'disable', reason: 'gone' }
 const retry = (delayMs = 2_500, holdMs = 0): Verdict => ({ kind: 'retry', delayMs, holdMs, pauseMs: 0, theirs: true })
 /** Of an endpoint that did well so far. */
 const standing = (attempt: number, expired = false): Standing => {
-  return { attempt, expired, failures: 0, hopeless: false, batched: 1 }
+  return { attempt, expired, failures: 0, failingForMs: 0, hopeless: false, batched: 1 }
 }
 
 test.each<[name: string, outcome: Outcome, fresh: Verdict, expired: Verdict]>([
@@ -126,19 +126,26 @@ describe('the wait between attempts', () => {
 })
 
 describe('an endpoint that fails', () => {
-  // In seconds, written out: none for four failures, then 5 s doubled each time, until a minute.
-  const longest = [0, 0, 0, 0, 5, 10, 20, 40, 60, 60]
+  const pauseOf = (failures: number, failingForMs: number, random: number) => {
+    const decided = verdict(answered(500), { ...standing(1), failures, failingForMs }, random)
+    return decided.kind === 'retry' ? decided.pauseMs : NaN
+  }
 
-  test.each(longest.map((seconds, index) => [index + 1, seconds]))(
-    'is left alone for at most %i s after failure %i in a row, and for at least half of that',
-    (failure, seconds) => {
-      const pauses = [0, 0.5, 1].map((random) => {
-        const decided = verdict(answered(500), { ...standing(1), failures: failure - 1 }, random)
-        return decided.kind === 'retry' ? decided.pauseMs / 1_000 : NaN
-      })
+  test.each([
+    [1_000, 500],
+    [10_000, 5_000],
+    [60_000, 30_000],
+    [119_000, 59_500],
+    [120_000, 60_000],
+    [86_400_000, 60_000],
+  ])(
+    'for %i ms is left alone for at most %i ms, and at least half of that, from the fifth failure on',
+    (forMs, longest) => {
+      const pauses = [0, 0.5, 1].map((random) => pauseOf(4, forMs, random))
 
-      expect(longestPauseMs(failure)).toBe(seconds * 1_000)
-      expect(pauses).toEqual([seconds / 2, seconds * 0.75, seconds])
+      expect(longestPauseMs(5, forMs)).toBe(longest)
+      expect(pauses).toEqual([longest / 2, longest * 0.75, longest])
+      expect(pauseOf(3, forMs, 0.5)).toBe(0)
     },
   )
 

@@ -188,7 +188,7 @@ function breachesOf(outcome: Outcome): string[] {
   } else rule(FAULTS.includes(outcome.kind), outcome.kind)
   const { kind, ...waits } = verdict(
     outcome,
-    { attempt: 1, expired: false, failures: 0, hopeless: false, batched: 1 },
+    { attempt: 1, expired: false, failures: 9, failingForMs: 9_000, hopeless: false, batched: 1 },
     0.5,
   )
   rule(['delivered', 'retry', 'dead', 'disable'].includes(kind), kind)

@@ -9,7 +9,7 @@ import { traffic } from '../../lib/local/simulator/traffic.ts'
 import { openPoster } from '../../lib/post.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { listEndpoints, updateEndpoint } from '../../lib/store/endpoint.ts'
-import { enableEndpoint } from '../../lib/store/endpoint-state.ts'
+import { enableEndpoint, type Missed } from '../../lib/store/endpoint-state.ts'
 import { replay } from '../../lib/store/replay.ts'
 import { cloneDatabase } from '../support/clone.ts'
 import { judge } from './judge.ts'
@@ -31,10 +31,11 @@ export interface RunOptions {
   /** The server to make a database on. */
   server: string
   weights?: Weights
+  missed?: Missed
 }
 
 /** Runs the seed, and gives what the oracles found. */
-export async function simulate({ seed, steps, server, weights = {} }: RunOptions): Promise<Report> {
+export async function simulate({ seed, steps, server, weights = {}, missed }: RunOptions): Promise<Report> {
   const database = await cloneDatabase(server)
   const clocks: Clocks = { life: Date.parse('2026-01-01T00:00:00Z'), apiAhead: 0, database: 0 }
   const simulator = createSimulator({
@@ -71,6 +72,7 @@ export async function simulate({ seed, steps, server, weights = {} }: RunOptions
     counts: {},
     listings: new Map(),
     breaches: [],
+    missed,
     weights,
   }
   try {

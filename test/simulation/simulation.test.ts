@@ -1,6 +1,7 @@
 // A short seeded simulation with a fresh seed each time. The one double is Tencent's API: the simulator, whose truth log is
 // the oracle. `npm run simulation -- --runs 500` runs many.
 import { expect, inject, test } from 'vitest'
+import type { Missed } from '../../lib/store/endpoint-state.ts'
 import { breakCode } from './broken.ts'
 import { simulate } from './run.ts'
 import type { Weights } from './steps.ts'
@@ -14,8 +15,10 @@ test(`seed ${SEED}: whatever overlaps, dies or lies, the law holds (SEED=${SEED}
   expect(counts.events).toBeGreaterThan(20)
 }, 120_000)
 
+type Seek = Weights & { missed?: Missed }
+
 /** `seek` makes the trouble frequent in which the break shows. */
-const BROKEN: [what: string, notices: RegExp, file: string, from: string, to: string, seek?: Weights][] = [
+const BROKEN: [what: string, notices: RegExp, file: string, from: string, to: string, seek?: Seek][] = [
   [
     'a change without its event',
     /^(gap|once|fold)/,
@@ -90,7 +93,7 @@ const BROKEN: [what: string, notices: RegExp, file: string, from: string, to: st
     'lib/store/endpoint-state.ts',
     `if (wanted === 'all') return 0`,
     `if (wanted === 'all') wanted = 'none'`,
-    { changeEndpoints: 15 },
+    { changeEndpoints: 15, missed: 'all' },
   ],
   [
     'the latest event is dropped too',
@@ -98,7 +101,7 @@ const BROKEN: [what: string, notices: RegExp, file: string, from: string, to: st
     'lib/store/endpoint-state.ts',
     `newer.position > delivery.position`,
     `newer.position >= delivery.position`,
-    { changeEndpoints: 15 },
+    { changeEndpoints: 40, startTick: 20, passTime: 20, missed: 'latest' },
   ],
   [
     'a guard that lets everything pass',
@@ -142,11 +145,12 @@ const SEEDS = 20
 
 test.each(BROKEN)(
   '%s is noticed',
-  async (_, notices, file, from, to, weights = {}) => {
+  async (_, notices, file, from, to, { missed, ...weights } = {}) => {
     const brokenSimulate = await breakCode(file, from, to)
     const noticed: string[] = []
     for (let seed = 1; seed <= SEEDS && noticed.length === 0; seed += 1) {
-      const { breaches } = await brokenSimulate({ seed, steps: 150, server: inject('postgresUrl'), weights })
+      const seek = { weights, ...(missed && { missed }) }
+      const { breaches } = await brokenSimulate({ seed, steps: 150, server: inject('postgresUrl'), ...seek })
       noticed.push(...breaches.filter((breach) => notices.test(breach)))
     }
 

@@ -55,6 +55,8 @@ export interface Run {
   /** What the API answered to a tick, by the tick's time. */
   listings: Map<number, CommittedListing['items']>
   breaches: string[]
+  /** What operators always want of what was missed; undefined: now this, now that. */
+  missed: Missed | undefined
   /** How often each step comes, where it is not the usual. */
   weights: Partial<Record<string, number>>
 }

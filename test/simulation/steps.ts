@@ -66,13 +66,12 @@ async function proceed(run: Run, actor: Actor, fate: Fate): Promise<void> {
   run.actors = run.actors.filter((one) => !one.done)
 }
 
-/** Lets every tick, drain and operator come to its end. */
+/** Lets every tick, drain and operator come to its end: those first that can go on, since others may wait for them. */
 export async function finishActors(run: Run): Promise<void> {
   while (run.actors.length > 0) {
-    for (const actor of run.actors) {
-      if (actor.waitsAt() !== undefined) await proceed(run, actor, 'go on')
-      else await actor.settled(400)
-    }
+    const ready = run.actors.filter((actor) => actor.waitsAt() !== undefined)
+    for (const actor of ready) if (actor.waitsAt() !== undefined) await proceed(run, actor, 'go on')
+    if (ready.length === 0) await Promise.race(run.actors.map((actor) => actor.settled(400)))
     run.actors = run.actors.filter((one) => !one.done)
   }
 }
