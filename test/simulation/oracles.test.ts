@@ -1,0 +1,77 @@
+// Oracles that a broken run rarely meets, each seen to notice what it is for, on evidence made by hand.
+import { expect, test } from 'vitest'
+import type { ReceivedEvent } from '../support/receiver.ts'
+import {
+  allFromStart,
+  type Evidence,
+  NOBODY_ELSE,
+  nothingLost,
+  replayedWhole,
+  type SeenRequest,
+  wholeLives,
+} from './oracles.ts'
+
+/** A request with the `sequence`-th event, which is its session's `revision`-th. */
+function request(endpoint: string, sequence: number, subject: string, revision: number): SeenRequest {
+  const id = `evt_${sequence}`
+  const event = { id, sequence: String(sequence), subject, source: '/accounts/default', data: { revision } }
+  return { endpoint, id, body: JSON.stringify(event), event: event as unknown as ReceivedEvent, answered: 204 }
+}
+
+const all = (endpoint: string) => [
+  request(endpoint, 1, 'a', 1),
+  request(endpoint, 2, 'b', 1),
+  request(endpoint, 3, 'a', 2),
+  request(endpoint, 4, 'b', 2),
+]
+const evidence = (others: SeenRequest[], more: Partial<Evidence>): Evidence => ({
+  ...NOBODY_ELSE,
+  truth: [],
+  now: 0,
+  listings: [],
+  statFailed: false,
+  requests: [...all('witness'), ...others],
+  witness: 'witness',
+  ...more,
+})
+
+test('who wanted the latest of each session and lacks one is noticed', () => {
+  const [first, , latestOfA, latestOfB] = all('one')
+
+  expect(nothingLost(evidence([first!, latestOfA!, latestOfB!], { latest: ['one'] }))).toEqual([])
+  expect(nothingLost(evidence([first!, latestOfA!], { latest: ['one'] }))).toEqual(['lost: one lacks the last of b'])
+})
+
+test('who wanted everything from its first event on and lacks one is noticed', () => {
+  const [, second, third, fourth] = all('one')
+
+  expect(nothingLost(evidence([second!, third!, fourth!], { faithful: ['one'] }))).toEqual([])
+  expect(nothingLost(evidence([second!, fourth!], { faithful: ['one'] }))).toEqual(['lost: one lacks 1 events'])
+})
+
+test('who began with everything and lacks the beginning is noticed', () => {
+  expect(allFromStart(evidence(all('one'), { fromStart: ['one'] }))).toEqual([])
+  expect(allFromStart(evidence(all('one').slice(1), { fromStart: ['one'] }))).toEqual(['start: one has 3 of 4 events'])
+})
+
+test('who began with a snapshot and knows a session by halves is noticed', () => {
+  const ofB = all('one').filter(({ event }) => event.subject === 'b')
+
+  expect(wholeLives(evidence(ofB, { fromSnapshot: ['one'] }))).toEqual([])
+  expect(wholeLives(evidence(ofB.slice(1), { fromSnapshot: ['one'] }))).toEqual([
+    'snapshot: one knows b by its revisions 2',
+  ])
+})
+
+test('a replay that leaves one out, doubles one, changes order or bytes is noticed', () => {
+  const [first, second, third, fourth] = all('witness')
+  const changed = { ...second!, body: second!.body.replace('"revision":1', '"revision":9') }
+  const notices = (again: SeenRequest[]) => replayedWhole(evidence([], { again })).length > 0
+
+  expect(notices([first!, second!, third!, fourth!])).toBe(false)
+  expect(notices([second!, first!, fourth!, third!])).toBe(false)
+  expect(notices([first!, second!, third!])).toBe(true)
+  expect(notices([first!, second!, third!, fourth!, fourth!])).toBe(true)
+  expect(notices([third!, first!, second!, fourth!])).toBe(true)
+  expect(notices([first!, changed, third!, fourth!])).toBe(true)
+})
