@@ -208,7 +208,7 @@ async function settleAll(db: Kysely<Database>, settlements: Settlement[]): Promi
     ), endpoints as materialized (
       select id from endpoint where id in (select endpoint_id from settled) order by id for key share
     ), locked as materialized (
-      select id from delivery
+      select id, attempts, due_at from delivery
       where id in (select id from settled) and endpoint_id in (select id from endpoints)
       order by id for no key update
     ), recorded as (
@@ -217,7 +217,8 @@ async function settleAll(db: Kysely<Database>, settlements: Settlement[]): Promi
       on conflict do nothing
     ), met as materialized (
       select endpoint_id, max(hold_ms) as hold_ms, max(pause_ms) as pause_ms, max(disable) as disable,
-        bool_or(state = 'delivered') as succeeded, count(*) filter (where failed) as failed
+        bool_or(state = 'delivered') as succeeded, count(*) filter (where failed) as failed,
+        array_agg(due_at) filter (where attempts = number) as leases
       from settled join locked using (id) group by endpoint_id
     ), affected as materialized (
       select id, endpoint.state as state_before from endpoint join met on endpoint_id = id
@@ -231,8 +232,10 @@ async function settleAll(db: Kysely<Database>, settlements: Settlement[]): Promi
         -- After an outage twice as many at once with each success, so that a backlog does not fall on it whole.
         pace = case when met.succeeded then nullif(least(pace * 2, ${FULL_PACE}), ${FULL_PACE}) when met.failed > 0 then 1
           else pace end,
-        probe_until = case when met.pause_ms > 0 and not met.succeeded
-          then now() + met.pause_ms * interval '1 millisecond' end,
+        -- The lease of a probe ends with that probe: POSTs from before it may still come to an end beside it.
+        probe_until = case when not met.succeeded then greatest(
+          case when probe_until = any(met.leases) then null else probe_until end,
+          case when met.pause_ms > 0 then now() + met.pause_ms * interval '1 millisecond' end) end,
         hold_until = case when met.hold_ms > 0
           then greatest(hold_until, now() + met.hold_ms * interval '1 millisecond') else hold_until end,
         state = case when met.disable is not null then 'disabled' else endpoint.state end,
