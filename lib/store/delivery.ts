@@ -196,7 +196,7 @@ async function settleAll(db: Kysely<Database>, settlements: Settlement[]): Promi
     failed: verdict.kind === 'retry' ? verdict.theirs : verdict.kind !== 'delivered',
     delay_ms: verdict.kind === 'retry' ? verdict.delayMs : 0,
     hold_ms: verdict.kind === 'retry' ? verdict.holdMs : 0,
-    pause_ms: verdict.kind === 'retry' ? verdict.pauseMs : 0,
+    pause_ms: 'pauseMs' in verdict ? verdict.pauseMs : 0,
     disable: verdict.kind === 'disable' ? verdict.reason : null,
   }))
   const news = await sql<News>`
