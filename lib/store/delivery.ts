@@ -128,16 +128,24 @@ export async function claim(db: Kysely<Database>, options: ClaimOptions): Promis
   return rows
 }
 
+/** The least wait for a rate: what it allows came since the last claim, or somebody else has the endpoint's row. */
+const LEAST_WAIT_MS = 20
+
 /** How many milliseconds until an endpoint with a rate may get what is due for it; null when nothing waits for a rate. */
 export async function untilRate(db: Kysely<Database>): Promise<number | null> {
   const { rows } = await sql<{ ms: number | null }>`
-    select 1000 * extract(epoch from min(next_send_at + interval '1 second' / rate_per_second) - now())::float8 as ms
+    select 1000 * extract(epoch from
+      min(coalesce(next_send_at, now()) + interval '1 second' / rate_per_second) - now())::float8 as ms
     from endpoint
-    where next_send_at + interval '1 second' / rate_per_second > now() and ${isOpen} and exists (
+    where rate_per_second is not null and ${isOpen} and exists (
       select from delivery where endpoint_id = endpoint.id and delivery.state = 'pending' and attempts >= 0
-        and due_at <= now())`.execute(db)
+        and due_at <= now() and delivery.position = (
+          select min(older.position) from delivery older
+          where older.endpoint_id = delivery.endpoint_id and older.lane = delivery.lane and older.state = 'pending'))`.execute(
+    db,
+  )
   const ms = rows[0]?.ms ?? null
-  return ms === null ? null : Math.max(1, Math.ceil(ms))
+  return ms === null ? null : Math.max(LEAST_WAIT_MS, Math.ceil(ms))
 }
 
 /** What one attempt came to. */
