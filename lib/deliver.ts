@@ -141,7 +141,8 @@ async function attempt(
   const durationMs = Math.round(performance.now() - startedAt)
   const settlements = claims.map((claim) => {
     const standing = { ...claim, batched: claims.length }
-    return { claim, sentAt, durationMs, outcome, verdict: verdict(outcome, standing, random()) }
+    const judged = verdict(outcome, standing, random())
+    return { claim, sentAt, durationMs, outcome, verdict: judged, isFirst: claim === first }
   })
   return { settlements, fault }
 }

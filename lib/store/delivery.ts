@@ -155,6 +155,8 @@ export interface Settlement {
   durationMs: number
   outcome: Outcome
   verdict: Verdict
+  /** False for all events of a batch but one: it failed once. */
+  isFirst?: boolean
 }
 
 /**
@@ -192,7 +194,7 @@ async function announce(tx: Transaction<Database>, news: News[]): Promise<void> 
  * more.
  */
 async function settleAll(db: Kysely<Database>, settlements: Settlement[]): Promise<News[]> {
-  const rows = settlements.map(({ claim, sentAt, durationMs, outcome, verdict }) => ({
+  const rows = settlements.map(({ claim, sentAt, durationMs, outcome, verdict, isFirst = true }) => ({
     id: claim.id,
     endpoint_id: claim.endpointId,
     number: claim.attempt,
@@ -201,7 +203,7 @@ async function settleAll(db: Kysely<Database>, settlements: Settlement[]): Promi
     outcome: outcome.kind,
     status: outcome.kind === 'answered' ? outcome.status : null,
     state: verdict.kind === 'delivered' || verdict.kind === 'dead' ? verdict.kind : 'pending',
-    failed: verdict.kind === 'retry' ? verdict.theirs : verdict.kind !== 'delivered',
+    failed: isFirst && (verdict.kind === 'retry' ? verdict.theirs : verdict.kind !== 'delivered'),
     delay_ms: verdict.kind === 'retry' ? verdict.delayMs : 0,
     hold_ms: verdict.kind === 'retry' ? verdict.holdMs : 0,
     pause_ms: 'pauseMs' in verdict ? verdict.pauseMs : 0,
