@@ -138,10 +138,14 @@ async function toColumns(
   }
 }
 
-/** The endpoint's row under its lock. Throws `not_found`. */
-export async function lockEndpoint(tx: Transaction<Database>, id: string): Promise<Selectable<Database['endpoint']>> {
-  const row = await tx.selectFrom('endpoint').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
-  return row ?? unknown(id)
+/** The endpoint's row under its lock, which only a `shared` one lets make deliveries meanwhile. Throws `not_found`. */
+export async function lockEndpoint(
+  tx: Transaction<Database>,
+  id: string,
+  { shared = false } = {},
+): Promise<Selectable<Database['endpoint']>> {
+  const row = tx.selectFrom('endpoint').selectAll().where('id', '=', id)
+  return (await (shared ? row.forNoKeyUpdate() : row.forUpdate()).executeTakeFirst()) ?? unknown(id)
 }
 
 /** All endpoints, the oldest first. */
