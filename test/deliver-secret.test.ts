@@ -125,7 +125,9 @@ describe('an endpoint that rotates', () => {
 
     await drainWith([key])
 
-    const [{ headers, body } = { headers: {}, body: '' }] = receiver.received
+    const [one] = receiver.received
+    if (!one) throw new Error('nothing came')
+    const { headers, body } = one
     const x = Buffer.from(publicKey.replace('whpk_', ''), 'base64').toString('base64url')
     const signature = /v1a,(\S+)/.exec(String(headers['webhook-signature']))?.[1] ?? ''
     const content = Buffer.from(`${String(headers['webhook-id'])}.${String(headers['webhook-timestamp'])}.${body}`)
