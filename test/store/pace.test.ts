@@ -1,5 +1,6 @@
 // How many POSTs at once an endpoint gets that fails or recovers, against a real Postgres; nothing is sent.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import fc from 'fast-check'
 import { type Kysely, sql } from 'kysely'
 import type { Outcome, Verdict } from '../../lib/core/retry.ts'
 import { verdict as judge } from '../../lib/core/retry.ts'
@@ -324,4 +325,52 @@ describe('an endpoint that is enabled', () => {
     await settleAs(claims, delivered)
     expect(await claimFrom()).toHaveLength(2)
   })
+})
+
+test('whatever drains do, crash and answer late, an endpoint that fails never has two tries under way', async () => {
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant('claim' as const), which: fc.nat(1) }),
+    fc.record({
+      kind: fc.constant('settle' as const),
+      which: fc.nat(20),
+      as: fc.constantFrom<Verdict>(failure(), failure(), failure(5_000), fault, delivered, { kind: 'dead' }),
+    }),
+    fc.record({ kind: fc.constant('pass' as const), seconds: fc.constantFrom(3, 10, 31) }),
+  )
+
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 20 }), async (steps) => {
+      await sql`delete from attempt`.execute(world.db)
+      await sql`update delivery set state = 'pending', attempts = 0, due_at = now(), finalized_at = null`.execute(
+        world.db,
+      )
+      await sql`update endpoint set failures = 0, failing_since = null, pace = null, probe_until = null`.execute(
+        world.db,
+      )
+      const outstanding: { claim: Claim; ends: number; isProbe: boolean }[] = []
+      let at = 0
+      let isFailing = false
+
+      for (const one of steps) {
+        if (one.kind === 'pass') {
+          at += one.seconds
+          await pass(one.seconds)
+        } else if (one.kind === 'claim') {
+          const underWay = outstanding.filter(({ isProbe, ends }) => isProbe && ends > at)
+          const claims = await claimFrom(one.which === 0 ? world.db : other, { perEndpoint: 3 })
+          if (isFailing) expect(claims.length + underWay.length).toBeLessThanOrEqual(1)
+          outstanding.push(...claims.map((taken) => ({ claim: taken, ends: at + 30, isProbe: isFailing })))
+        } else if (outstanding.length > 0) {
+          const [settled] = outstanding.splice(one.which % outstanding.length, 1)
+          if (!settled) continue
+          await settleAs([settled.claim], one.as)
+          const { failures } = await row()
+          isFailing = failures > 0
+          // What was under way before a success tells nothing of what fails after it.
+          if (!isFailing) for (const other of outstanding) other.isProbe = false
+        }
+      }
+    }),
+    { numRuns: 40 },
+  )
 })
