@@ -90,9 +90,11 @@ export async function updateEndpoint(
     const isMoved = columns.url !== undefined && columns.url !== url
     const paused = state === 'active' ? ({ state: 'paused', state_reason: UNPROVED } as const) : {}
     const proof = isMoved && must_prove ? { proved_at: null, ...paused } : {}
+    // What the old one did or asked for says nothing of the new one.
+    const anew = isMoved ? { failures: 0, failing_since: null, pace: 1, probe_until: null, hold_until: null } : {}
     await tx
       .updateTable('endpoint')
-      .set({ id, ...columns, ...proof })
+      .set({ id, ...columns, ...proof, ...anew })
       .where('id', '=', id)
       .execute()
   })
