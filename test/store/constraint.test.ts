@@ -53,7 +53,7 @@ describe('the database refuses', () => {
     ['an event of a session without one', event('type', `'session.created'`), 'event_is_of_a_session'],
     [
       'an operator event of an account',
-      `${event('type, account_id', `'tick.stalled', (select min(id) from account)`)}`,
+      event('type, account_id', `'tick.stalled', (select min(id) from account)`),
       'event_is_of_a_session',
     ],
     [

@@ -216,7 +216,7 @@ describe('pausing and disabling', () => {
       expect(enabled).toEqual({ missed: 6, queued })
       expect(await showEndpoint(world.db, id)).toMatchObject({ state: 'active', pending: queued, dead: 6 - queued })
       const pending = await world.db.selectFrom('delivery').select('position').where('state', '=', 'pending').execute()
-      expect(pending.map(({ position }) => position).sort()).toEqual(left)
+      expect(new Set(pending.map(({ position }) => position))).toEqual(new Set(left))
     },
   )
 

@@ -350,6 +350,7 @@ test('whatever drains do, crash and answer late, an endpoint that fails never ha
       const outstanding: { claim: Claim; ends: number; isProbe: boolean }[] = []
       let at = 0
       let isFailing = false
+      let most = 0
 
       for (const one of steps) {
         if (one.kind === 'pass') {
@@ -358,7 +359,7 @@ test('whatever drains do, crash and answer late, an endpoint that fails never ha
         } else if (one.kind === 'claim') {
           const underWay = outstanding.filter(({ isProbe, ends }) => isProbe && ends > at)
           const claims = await claimFrom(one.which === 0 ? world.db : other, { perEndpoint: 3 })
-          if (isFailing) expect(claims.length + underWay.length).toBeLessThanOrEqual(1)
+          if (isFailing) most = Math.max(most, claims.length + underWay.length)
           outstanding.push(...claims.map((taken) => ({ claim: taken, ends: at + 30, isProbe: isFailing })))
         } else if (outstanding.length > 0) {
           const [settled] = outstanding.splice(one.which % outstanding.length, 1)
@@ -367,9 +368,11 @@ test('whatever drains do, crash and answer late, an endpoint that fails never ha
           const { failures } = await row()
           isFailing = failures > 0
           // What was under way before a success tells nothing of what fails after it.
-          if (!isFailing) for (const other of outstanding) other.isProbe = false
+          if (!isFailing) for (const later of outstanding) later.isProbe = false
         }
       }
+
+      expect(most).toBeLessThanOrEqual(1)
     }),
     { numRuns: 40 },
   )

@@ -50,10 +50,10 @@ describe('with a key', () => {
 
     const stored = await everything()
 
-    const private_ = (await readSecrets(database.db, [key], id)).filter((text) => text.startsWith('whsk_'))
-    expect(private_).toHaveLength(2)
+    const keys = (await readSecrets(database.db, [key], id)).filter((text) => text.startsWith('whsk_'))
+    expect(keys).toHaveLength(2)
     expect(stored).toContain(id)
-    for (const text of [secret, rotated.secret, ...private_, 'hidden-value', 'whsec_', 'whsk_', 'Bearer']) {
+    for (const text of [secret, rotated.secret, ...keys, 'hidden-value', 'whsec_', 'whsk_', 'Bearer']) {
       expect(stored).not.toContain(text)
       expect(stored).not.toContain(text.replace(/^wh\w+_/, '') || 'wh')
     }
