@@ -1,7 +1,8 @@
-// Builds dist/: every file of functions/ as one CommonJS bundle that SCF can load, and the command line tool.
-// It must never leave a stale bundle behind, nor take one away while it is in use.
+// Builds dist/: every file of functions/ as one CommonJS bundle that SCF can load, the command line tool, and what subscribers
+// import, with its types. It must never leave a stale file behind, nor take one away while it is in use.
+import { execFileSync } from 'node:child_process'
 import { chmodSync, readdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { build } from 'esbuild'
 
 const common = {
@@ -41,7 +42,34 @@ const cli = await build({
 })
 chmodSync('dist/cli.js', 0o755)
 
-const built = new Set([functions, cli].flatMap(({ metafile }) => Object.keys(metafile.outputs)))
+// Both, since a subscriber may be either; and named so, since the package's plain .js files are CommonJS.
+const subscriber = await Promise.all(
+  ['cjs', 'mjs'].map((extension) =>
+    build({
+      ...common,
+      format: extension === 'mjs' ? 'esm' : 'cjs',
+      target: 'node18.15',
+      entryPoints: { subscriber: 'lib/subscriber/index.ts' },
+      outdir: 'dist',
+      outExtension: { '.js': `.${extension}` },
+    }),
+  ),
+)
+
+const compilerOptions =
+  '--ignoreConfig --noCheck --declaration --emitDeclarationOnly --listEmittedFiles --types node --target es2022 ' +
+  '--module esnext --moduleResolution bundler --allowImportingTsExtensions --rootDir lib/subscriber --outDir dist/subscriber'
+const types = execFileSync(
+  process.execPath,
+  ['node_modules/typescript/bin/tsc', 'lib/subscriber/index.ts', ...compilerOptions.split(' ')],
+  { encoding: 'utf8' },
+)
+  .split('\n')
+  .filter((line) => line.startsWith('TSFILE: '))
+  .map((line) => relative('.', line.slice('TSFILE: '.length).trim()))
+
+const bundles = [functions, cli, ...subscriber].flatMap(({ metafile }) => Object.keys(metafile.outputs))
+const built = new Set([...bundles, ...types])
 for (const entry of readdirSync('dist', { recursive: true, withFileTypes: true })) {
   const file = join(entry.parentPath, entry.name)
   if (entry.isFile() && !built.has(file)) rmSync(file)

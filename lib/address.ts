@@ -1,7 +1,6 @@
 // Which addresses an endpoint may have. A webhook URL comes from outside: it must never make Rollcall talk to its own
 // network or to a cloud's metadata service.
-import { lookup as resolve } from 'node:dns'
-import { BlockList, isIP, type LookupFunction } from 'node:net'
+import { BlockList, isIP } from 'node:net'
 import { AppError } from './errors.ts'
 
 /** Special-purpose IPv4 blocks of the IANA registry, and 168.63.129.16, Azure's host. */
@@ -29,24 +28,30 @@ const PRIVATE_IPV4 = [
 /** Global unicast is 2000::/3; inside it, Teredo and other special blocks, documentation, and 6to4. */
 const GLOBAL_IPV6 = '2000::/3'
 const SPECIAL_IPV6 = ['2001::/23', '2001:db8::/32', '2002::/16', '2620:4f:8000::/48', '3fff::/20']
-/** No allow-list opens these: the metadata services of clouds, which are link-local in most, also by NAT64 and 6to4. */
+/** The metadata services of clouds: in most of them link-local, and hosts of Alibaba Cloud, Azure and Oracle Cloud. */
+const METADATA_IPV4 = ['169.254.0.0/16', '100.100.100.200/32', '168.63.129.16/32', '192.0.0.192/32']
+/** What an IPv4 address is written behind: compatible, mapped, translated (RFC 2765) and NAT64. */
+const IPV4_INSIDE = ['::', '::ffff:', '::ffff:0:', '64:ff9b::']
+/** No allow-list opens these. Teredo masks the IPv4 address inside; where it is in a local NAT64 is its operator's choice. */
 const NEVER = [
-  '169.254.0.0/16',
-  '64:ff9b::a9fe:0/112',
-  '2002:a9fe::/32',
-  '100.100.100.200/32',
-  '64:ff9b::6464:64c8/128',
-  '2002:6464:64c8::/48',
-  '168.63.129.16/32',
-  '64:ff9b::a83f:8110/128',
-  '2002:a83f:8110::/48',
-  '192.0.0.192/32',
-  '64:ff9b::c000:c0/128',
-  '2002:c000:c0::/48',
+  ...METADATA_IPV4.flatMap(inAnyNotation),
+  '2001::/32',
+  '64:ff9b:1::/48',
   'fe80::/10',
-  'fd00:ec2::254/128',
+  // AWS, Oracle Cloud, Scaleway and Google Cloud.
+  'fd00:ec2::/32',
+  'fd00:c1::a9fe:a9fe/128',
+  'fd00:42::42/128',
   'fd20:ce::254/128',
 ]
+
+/** An IPv4 range, and every IPv6 range that leads to it. */
+function inAnyNotation(cidr: string): string[] {
+  const [address = '', prefix] = cidr.split('/')
+  const [a = 0, b = 0, c = 0, d = 0] = address.split('.').map(Number)
+  const sixToFour = `2002:${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}::/${16 + Number(prefix)}`
+  return [cidr, sixToFour, ...IPV4_INSIDE.map((before) => `${before}${address}/${96 + Number(prefix)}`)]
+}
 
 /** The ranges an operator opened although they are private. */
 export interface AddressGuard {
@@ -101,40 +106,35 @@ export function literalAddress(url: URL): string | undefined {
   return isIP(host) ? host : undefined
 }
 
-/** Raised by the lookup below; the name's answers stay out of it. */
-export class ForbiddenAddress extends Error {
-  override name = 'ForbiddenAddress'
+/** What `localhost` and every name under it are, whatever DNS says of them (RFC 6761, 6.3). */
+export const LOOPBACK = ['127.0.0.1', '::1']
+
+/** Whether a URL's host is a name of this machine's loopback. */
+export function isLocalName(hostname: string): boolean {
+  return /(^|\.)localhost\.?$/i.test(hostname)
 }
 
-/** A resolver that refuses a name when any of its answers is not allowed. What it answers is what gets connected to. */
-export function guardedLookup(guard: AddressGuard): LookupFunction {
-  return (hostname, options, callback) => {
-    resolve(hostname, { ...options, all: true }, (error, answers) => {
-      if (error) return callback(error, '', 0)
-      const [first] = answers
-      if (!first || !answers.every(({ address }) => isAllowed(guard, address))) {
-        return callback(new ForbiddenAddress('the name resolves to an address that is not allowed'), '', 0)
-      }
-      if (options.all) callback(null, answers)
-      else callback(null, first.address, first.family)
-    })
-  }
+/** `input_invalid`, for a URL that may not become an endpoint; `why` holds no address. */
+export function refusedEndpoint(why: string): AppError {
+  return new AppError('input_invalid', `this URL cannot be an endpoint: ${why}`)
 }
 
 /**
- * The URL of an endpoint, checked as far as its text tells; its name's addresses are checked at each connect. Throws
- * `input_invalid`.
+ * The URL of an endpoint, checked as far as its text tells; its name's addresses are checked by `checkEndpoint` and at each
+ * connect. Throws `input_invalid`.
  */
 export function endpointUrl(guard: AddressGuard, text: string): string {
-  const refuse = (why: string) => new AppError('input_invalid', `this URL cannot be an endpoint: ${why}`)
   const url = parseUrl(text)
-  if (!url) throw refuse('it is no URL; expected https://host/path')
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw refuse('it is neither https:// nor http://')
-  if (url.username || url.password) throw refuse('it has a user name or password in it')
+  // An empty label, as in 127.0.0.1.. or localhost.., makes a name of what others may read as an address.
+  if (!url || /(^|\.)\./.test(url.hostname)) throw refusedEndpoint('it is no URL; expected https://host/path')
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw refusedEndpoint('it is neither https:// nor http://')
+  if (url.username || url.password) throw refusedEndpoint('it has a user name or password in it')
   const literal = literalAddress(url)
-  const isLocalName = /(^|\.)localhost\.?$/.test(url.hostname) && !isAllowed(guard, '127.0.0.1')
-  if (isLocalName || (literal !== undefined && !isAllowed(guard, literal))) {
-    throw refuse('its address is private or reserved; WEBHOOK_ALLOW can open a private range, such as 10.1.0.0/16')
+  const isClosedName = isLocalName(url.hostname) && !LOOPBACK.some((address) => isAllowed(guard, address))
+  if (isClosedName || (literal !== undefined && !isAllowed(guard, literal))) {
+    throw refusedEndpoint(
+      'its address is private or reserved; WEBHOOK_ALLOW can open a private range, such as 10.1.0.0/16',
+    )
   }
   url.hash = ''
   return url.href

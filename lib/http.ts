@@ -11,7 +11,7 @@ export interface Request {
   body: string
   /** Over DNS, connect, TLS, headers and body together. */
   deadlineMs: number
-  /** Reading stops here; the answer is then `truncated`. */
+  /** Reading stops here; the answer is then `truncated`, and its body this long. */
   maxBytes: number
 }
 
@@ -65,7 +65,10 @@ export function send(agents: Agents, url: URL, request: Request): Promise<Answer
     const fail = (error: Error & { code?: string; syscall?: string }) => {
       clearTimeout(timer)
       if (error instanceof RequestFault) return reject(error)
-      const where = error.syscall === 'getaddrinfo' || error.code === 'ENOTFOUND' ? 'dns' : stage
+      // What failed says where, if it can: a connect that fails at once is over before the socket is seen. Names fail in
+      // `getaddrinfo`, or in `queryA` and `queryAaaa` of Node's own resolver.
+      const { syscall = '' } = error
+      const where = /^(getaddrinfo|query)/.test(syscall) ? 'dns' : syscall === 'connect' ? 'connect' : stage
       reject(new RequestFault(where, `${where}: ${error.code ?? error.name}`, { cause: error }))
     }
 
@@ -107,10 +110,9 @@ export function send(agents: Agents, url: URL, request: Request): Promise<Answer
         resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: Buffer.concat(chunks), truncated })
       }
       incoming.on('data', (chunk: Buffer) => {
+        chunks.push(chunk.subarray(0, request.maxBytes - size))
         size += chunk.length
-        if (size <= request.maxBytes) {
-          chunks.push(chunk)
-        } else {
+        if (size > request.maxBytes) {
           finish(true)
           outgoing.destroy()
         }

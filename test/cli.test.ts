@@ -311,7 +311,7 @@ describe('a failure is one line that says what to do, and exit code 1', () => {
     ['tick'],
     ['drain'],
     ['endpoint', 'list'],
-    ['endpoint', 'add', '--url', 'https://example.com/'],
+    ['endpoint', 'add', '--url', 'https://8.8.8.8/'],
     ['endpoint', 'show', 'ep_1'],
     ['endpoint', 'enable', 'ep_1'],
     ['endpoint', 'disable', 'ep_1'],

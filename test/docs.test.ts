@@ -2,6 +2,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { OPERATOR_EVENT_TYPES } from '../lib/core/event.ts'
+import { longestDelayMs, longestPauseMs } from '../lib/core/retry.ts'
 
 const root = join(import.meta.dirname, '..')
 const documents = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)]
@@ -32,4 +34,23 @@ test('docs/reliability.md names oracles that exist', () => {
 
   expect(named.length).toBeGreaterThan(7)
   expect(named.filter((name) => !sources.includes(name))).toEqual([])
+})
+
+test('docs/delivery.md has the delays and pauses that the code has', () => {
+  const text = readFileSync(join(root, 'docs/delivery.md'), 'utf8')
+  const rows = [...text.matchAll(/^\| (\d+)(?: and later)? +\| (\d+) s +\|$/gm)].map((row) =>
+    [row[1], row[2]].map(Number),
+  )
+  const pauses = [5, 6, 7, 8, 9, 10].map((failures) => longestPauseMs(failures) / 1_000)
+
+  expect(rows).toEqual(Array.from({ length: 14 }, (_, index) => [index + 1, longestDelayMs(index + 1) / 1_000]))
+  expect(text).toContain('half to all of 5 s, 10 s, 20 s, 40 s, then a minute')
+  expect(pauses).toEqual([5, 10, 20, 40, 60, 60])
+})
+
+test('docs/delivery.md names the operator events that there are', () => {
+  const text = readFileSync(join(root, 'docs/delivery.md'), 'utf8')
+  const named = [...text.matchAll(/^\| `(\w+\.\w+)` +\|/gm)].map((row) => row[1])
+
+  expect(named).toEqual([...OPERATOR_EVENT_TYPES, 'webhook.ping'])
 })

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { sql } from 'kysely'
 import { closeSession, createSession, startSession } from '../lib/local/simulator/simulator.ts'
+import { migrations } from '../migrations/index.ts'
 import { invokeBundle } from './support/bundle.ts'
 import { hasNode18, node18 } from './support/node18.ts'
 import { openWorld, type SimulatedAccount, type World } from './support/world.ts'
@@ -62,7 +63,7 @@ describe.each(nodes)('on %s', (_, path) => {
     const second = await invokeBundle('reconcile', environment(), { node })
     const drained = await invokeBundle('webhook', environment(), { node })
 
-    expect(migrated.result).toEqual({ applied: ['0001_foundation'] })
+    expect(migrated.result).toEqual({ applied: Object.keys(migrations) })
     expect([first.result, second.result]).toMatchObject([
       { accounts: [{ account: 'default', outcome: 'committed', listed: 1, events: 3 }] },
       { accounts: [{ account: 'default', outcome: 'committed', listed: 0, events: 1 }] },

@@ -19,7 +19,7 @@ interface Import {
 
 const ROOT = join(import.meta.dirname, '..')
 const NETWORK = /^node:(http|https|http2|net|dns|dns\/promises|tls|dgram)$/
-const MAY_USE_NETWORK = /^lib\/(http|post|tencent|address)\.ts$|^lib\/(ivh|local)\//
+const MAY_USE_NETWORK = /^lib\/(http|post|resolve|tencent|address)\.ts$|^lib\/(ivh|local)\//
 const MAY_WRITE_QUERIES = /^(lib\/store|migrations)\//
 const MAY_READ_ENVIRONMENT = /^(functions|lib\/cli)\//
 
@@ -38,7 +38,7 @@ function breaches({ path, text }: File): string[] {
   )
   rule(
     MAY_USE_NETWORK.test(path) || !/\bfetch\s*\(|\bnew\s+(WebSocket|EventSource)\b/.test(code),
-    'only http.ts, post.ts, tencent.ts, address.ts, ivh/ and local/ use the network',
+    'only http.ts, post.ts, resolve.ts, tencent.ts, address.ts, ivh/ and local/ use the network',
   )
   for (const { from, isRelative, isType, names } of imports) {
     const isValue = !isType
@@ -89,7 +89,7 @@ function breaches({ path, text }: File): string[] {
     rule(!/^pg(-|\/|$)/.test(from) || server || path.startsWith('lib/store/'), what('only lib/store writes queries'))
     rule(
       !(isValue && NETWORK.test(from)) || MAY_USE_NETWORK.test(path),
-      what('only http.ts, post.ts, tencent.ts, address.ts, ivh/ and local/ use the network'),
+      what('only http.ts, post.ts, resolve.ts, tencent.ts, address.ts, ivh/ and local/ use the network'),
     )
     rule(!from.startsWith('tencentcloud-sdk') || path === 'lib/tencent.ts', what('only lib/tencent.ts uses the SDK'))
   }

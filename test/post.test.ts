@@ -1,101 +1,29 @@
 // Real sockets on loopback: each receiver is a raw TCP server that misbehaves in one way. The guard is opened for loopback,
 // except where it is what is tested.
-import { execFileSync } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createServer as createTlsServer } from 'node:tls'
+import { createServer, type Socket } from 'node:net'
+import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { addressGuard } from '../lib/address.ts'
 import type { Outcome } from '../lib/core/retry.ts'
 import { openPoster, post } from '../lib/post.ts'
+import { METADATA_URLS, NO_URLS, PRIVATE_URLS, URLS_WITH_A_USER } from './support/hostile-urls.ts'
+import { closePeers, drip, listen, pour } from './support/peer.ts'
+import { answered, DEADLINE_MS, loopback, OK as ok, postAndReadFrom, postTo, SLACK_MS } from './support/post-to.ts'
+import { postInChild } from './support/posting-child.ts'
 
-const DEADLINE_MS = 400
-/** How much later than the deadline an outcome may come on a busy machine. */
-const SLACK_MS = 1_500
-const MESSAGE = { headers: { 'content-type': 'application/json' }, body: '{"greeting":"你好"}' }
-
-const loopback = () => openPoster(addressGuard(['127.0.0.0/8', '::1/128']))
-const answered = (status: number, retryAfterMs: number | null = null): Outcome => ({
-  kind: 'answered',
-  status,
-  retryAfterMs,
-})
-const ok = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'
-
-const servers: Server[] = []
-const sockets = new Set<Socket>()
 afterEach(() => {
   vi.unstubAllEnvs()
-  for (const socket of sockets) socket.destroy()
-  for (const server of servers.splice(0)) server.close()
+  closePeers()
 })
 
-interface Peer {
-  port: number
-  url: string
-  /** What came in, one text for each request on whatever connection. */
-  requests: string[]
-  connections: number
-}
+const CHUNKED = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n'
+/** What the kernels' buffers hold of a stream that nobody reads, and more. */
+const KERNEL_BYTES = 16 * 1024 * 1024
 
-/** Listens on loopback and calls `reply` once for each request that has come in whole. */
-async function listen(reply: (socket: Socket, count: number) => void, server = createServer()): Promise<Peer> {
-  const peer: Peer = { port: 0, url: '', requests: [], connections: 0 }
-  const isTls = 'setSecureContext' in server
-  server.on(isTls ? 'secureConnection' : 'connection', (socket: Socket) => {
-    peer.connections += 1
-    sockets.add(socket)
-    let text = ''
-    socket.on('error', () => undefined)
-    socket.on('data', (chunk) => {
-      text += chunk.toString()
-      if (!text.endsWith('}')) return
-      peer.requests.push(text)
-      text = ''
-      reply(socket, peer.requests.length)
-    })
-  })
-  server.on('tlsClientError', () => undefined)
-  server.listen(0, '127.0.0.1')
-  servers.push(server)
-  await once(server, 'listening')
-  peer.port = (server.address() as AddressInfo).port
-  peer.url = `${isTls ? 'https' : 'http'}://127.0.0.1:${peer.port}/hook?x=1`
-  return peer
-}
-
-/** The outcome, or a failure when there is none long after the deadline. */
-async function postTo(url: string, poster = loopback(), deadlineMs = DEADLINE_MS): Promise<Outcome> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    const fail = () => reject(new Error(`no outcome ${SLACK_MS} ms after the deadline`))
-    timer = setTimeout(fail, deadlineMs + SLACK_MS)
-  })
-  try {
-    return await Promise.race([post(poster, url, MESSAGE, deadlineMs), late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-/** Writes as fast as the other side takes it, for as long as it does; gives how many bytes so far. */
-function pour(socket: Socket, text: string): () => number {
-  const chunk = Buffer.from(text.repeat(Math.ceil(16_384 / text.length)))
-  const write = () => {
-    while (!socket.destroyed && socket.write(chunk));
-  }
-  socket.on('drain', write)
-  write()
-  return () => socket.bytesWritten
-}
-
-/** Writes a text again and again, slowly, until the other side is gone. */
-function drip(socket: Socket, text: string): void {
-  const timer = setInterval(() => socket.write(text), 20)
-  socket.on('close', () => clearInterval(timer))
+/** Memory in use, garbage too. */
+function heldBytes(): number {
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
 }
 
 describe('an answer', () => {
@@ -145,19 +73,56 @@ describe('an answer', () => {
   })
 
   it('without end counts by its status, and only a little of it is taken', async () => {
-    let poured = () => 0
+    let closed: Promise<unknown> | undefined
     const peer = await listen((socket) => {
+      closed = new Promise((resolve) => socket.on('close', resolve))
       socket.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n')
-      poured = pour(socket, '400\r\n' + 'x'.repeat(1_024) + '\r\n')
+      pour(socket, '400\r\n' + 'x'.repeat(1_024) + '\r\n')
     })
-    const closed = new Promise((resolve) => servers.at(-1)?.on('connection', (socket) => socket.on('close', resolve)))
 
-    const outcome = await postTo(peer.url, loopback(), 5_000)
+    const { outcome, body } = await postAndReadFrom(peer.url, loopback(), 5_000)
     await closed
 
     expect(outcome).toEqual(answered(200))
-    // What the kernels' buffers hold, not more.
-    expect(poured()).toBeLessThan(16 * 1024 * 1024)
+    expect(body).toEqual(Buffer.from('x'.repeat(16_384)))
+    expect(peer.sent()).toBeLessThan(KERNEL_BYTES)
+  })
+
+  it('that would be a hundred megabytes unpacked is never unpacked', async () => {
+    // Ten members one after the other: 10 MB each, of some 10 KB.
+    const bomb = Buffer.concat(Array.from({ length: 10 }, () => gzipSync(Buffer.alloc(10_000_000))))
+    const head = `HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: ${bomb.length}\r\n\r\n`
+    const peer = await listen((socket) => {
+      socket.write(head)
+      socket.write(bomb)
+    })
+
+    const { outcome, body } = await postAndReadFrom(peer.url, loopback(), 5_000)
+
+    expect(outcome).toEqual(answered(200))
+    expect(body).toEqual(bomb.subarray(0, 16_384))
+    expect(peer.requests[0]?.toLowerCase()).toContain('\r\naccept-encoding: identity\r\n')
+  })
+
+  it('that comes before the request was read is the outcome', async () => {
+    const peer = await listen(() => undefined, {
+      server: createServer((socket) => {
+        socket.pause()
+        socket.write('HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n')
+      }),
+    })
+    const message = { headers: {}, body: 'x'.repeat(16 * 1024 * 1024) }
+
+    const { outcome } = await postAndReadFrom(peer.url, loopback(), 5_000, message)
+
+    expect(outcome).toEqual(answered(413))
+    expect(peer.requests).toEqual([])
+  })
+
+  it('counts although the receiver has closed its side of the connection behind it', async () => {
+    const peer = await listen((socket) => socket.end(ok), { server: createServer({ allowHalfOpen: true }) })
+
+    expect(await postTo(peer.url)).toEqual(answered(200))
   })
 })
 
@@ -192,6 +157,7 @@ describe('a receiver that misbehaves', () => {
       (socket) => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx', () => void socket.resetAndDestroy()),
       'broken_answer',
     ],
+    ['closes its side and answers nothing', (socket) => socket.end(), 'broken_answer'],
     [
       'breaks off its chunks',
       (socket) => socket.end('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nx'),
@@ -209,6 +175,27 @@ describe('a receiver that misbehaves', () => {
       'broken_answer',
     ],
     ['sends an endless reason', (socket) => (socket.write('HTTP/1.1 200 '), pour(socket, 'y')), 'broken_answer'],
+    [
+      'sends a number for a status that goes on',
+      (socket) => (socket.write('HTTP/1.1 2'), pour(socket, '0')),
+      'broken_answer',
+    ],
+    [
+      'sends endless trailers',
+      (socket) => (socket.write(`${CHUNKED}0\r\n`), pour(socket, 'x: y\r\n')),
+      'broken_answer',
+    ],
+    ['sends an endless length of a chunk', (socket) => (socket.write(CHUNKED), pour(socket, '0')), 'timeout'],
+    [
+      'sends an endless extension of a chunk',
+      (socket) => (socket.write(`${CHUNKED}1;`), pour(socket, 'x')),
+      'broken_answer',
+    ],
+    [
+      'sends extensions with every chunk',
+      (socket) => (socket.write(CHUNKED), pour(socket, `400;${'x'.repeat(1_000)}\r\n${'y'.repeat(1_024)}\r\n`)),
+      'answered',
+    ],
     ['speaks another protocol', (socket) => socket.write('SSH-2.0-OpenSSH_9.6\r\n'), 'broken_answer'],
     ['sends noise', (socket) => socket.write(Buffer.from([0, 255, 1, 254, 13, 10, 13, 10])), 'broken_answer'],
     [
@@ -217,14 +204,16 @@ describe('a receiver that misbehaves', () => {
       'broken_answer',
     ],
     ['sends no status', (socket) => socket.write('HTTP/1.1 OK\r\n\r\n'), 'broken_answer'],
-  ])('%s: one outcome, in time', async (_, reply, expected) => {
+  ])('%s: one outcome, in time and in little memory', async (_, reply, expected) => {
     const peer = await listen(reply)
     const startedAt = performance.now()
+    const heldBefore = heldBytes()
 
     const outcome = await postTo(peer.url)
 
-    expect(outcome).toEqual({ kind: expected })
+    expect(outcome.kind).toBe(expected)
     expect(performance.now() - startedAt).toBeLessThan(DEADLINE_MS + SLACK_MS)
+    expect(heldBytes() - heldBefore).toBeLessThan(KERNEL_BYTES * 4)
     expect(peer.requests).toHaveLength(1)
   })
 
@@ -240,15 +229,9 @@ describe('a receiver that misbehaves', () => {
 
   it('that listens no more is connect_failed', async () => {
     const peer = await listen(() => undefined)
-    const server = servers.pop()
-    server?.close()
-    await once(server as Server, 'close')
+    await peer.stop()
 
     expect(await postTo(peer.url)).toEqual({ kind: 'connect_failed' })
-  })
-
-  it('whose name does not exist is dns_failed', async () => {
-    expect(await postTo('http://no-such-host.invalid/', loopback(), 10_000)).toEqual({ kind: 'dns_failed' })
   })
 
   it.each(['', 'nowhere', 'ftp://example.com/', 'http://', 'http://127.0.0.1:1/\u0000'])(
@@ -301,10 +284,22 @@ describe('the address guard', () => {
     expect(peer.requests).toHaveLength(1)
   })
 
-  it('refuses metadata at once although everything is allowed', async () => {
+  it.each(PRIVATE_URLS)('refuses %s, however it got into the database', async (url) => {
+    expect(await postTo(url, openPoster(addressGuard([])))).toEqual({ kind: 'forbidden_address' })
+  })
+
+  it.each([...METADATA_URLS, ...URLS_WITH_A_USER])('refuses %s although everything is allowed', async (url) => {
     const poster = openPoster(addressGuard(['0.0.0.0/0', '::/0']))
 
-    expect(await postTo('http://169.254.169.254/latest', poster)).toEqual({ kind: 'forbidden_address' })
+    expect(await postTo(url, poster)).toEqual({ kind: 'forbidden_address' })
+  })
+
+  it.each(NO_URLS)('connects to nobody for %s', async (url) => {
+    const poster = openPoster(addressGuard(['0.0.0.0/0', '::/0']))
+
+    const outcome = await postTo(url, poster)
+
+    expect(['broken_answer', 'dns_failed']).toContain(outcome.kind)
   })
 })
 
@@ -327,14 +322,17 @@ describe('a request', () => {
     expect(body).toBe('{"greeting":"你好"}')
   })
 
-  it('goes to its receiver, whatever proxy the environment names', async () => {
+  it.each(['http', 'https'])('to %s goes to its receiver, whatever proxy the environment names', async (scheme) => {
     const proxy = await listen((socket) => socket.write(ok))
-    for (const name of ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'all_proxy']) vi.stubEnv(name, proxy.url)
-    const peer = await listen((socket) => socket.write(ok))
+    const names = ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY']
+    const env = Object.fromEntries(names.map((name) => [name, proxy.url]))
+    const peer = await listen(() => undefined, { server: createServer((socket) => void socket.end(ok)) })
+    const url = peer.url.replace('http', scheme)
 
-    await postTo(peer.url)
+    const outcome = await postInChild({ url, allowed: ['127.0.0.0/8'], env: { ...env, NODE_USE_ENV_PROXY: '1' } })
 
-    expect([peer.requests.length, proxy.connections]).toEqual([1, 0])
+    expect(outcome).toEqual(scheme === 'http' ? answered(200) : { kind: 'tls_failed' })
+    expect([peer.connections, proxy.connections]).toEqual([1, 0])
   })
 
   it('uses an open connection again, any number of times, and leaves nothing behind on it', async () => {
@@ -387,64 +385,3 @@ describe('a request', () => {
     expect(outcomes).toEqual(urls.map((url) => (url === silent.url ? { kind: 'timeout' } : answered(200))))
   })
 })
-
-describe('TLS', () => {
-  const certificate = selfSigned()
-  const secured = () => createTlsServer({ ...certificate })
-
-  it.skipIf(!certificate)('refuses a certificate nobody vouches for, before a byte of the event is sent', async () => {
-    const peer = await listen((socket) => socket.write(ok), secured())
-
-    const outcome = await postTo(peer.url, loopback(), 5_000)
-
-    expect(outcome).toEqual({ kind: 'tls_failed' })
-    expect(peer.requests).toEqual([])
-  })
-
-  it.skipIf(!certificate)('posts to a receiver whose certificate is trusted', async () => {
-    const peer = await listen((socket) => socket.write(ok), secured())
-    const poster = loopback()
-    // What the types of Node do not tell of an agent: the options it connects with.
-    Object.assign(Reflect.get(poster.agents['https:'], 'options') as object, { ca: certificate?.cert })
-
-    const outcomes = [await postTo(peer.url, poster, 5_000), await postTo(peer.url, poster, 5_000)]
-
-    expect(outcomes).toEqual([answered(200), answered(200)])
-    expect(peer.connections).toBe(1)
-  })
-
-  it('with a receiver that speaks plain HTTP is tls_failed', async () => {
-    const server = createServer((socket) => void socket.on('error', () => undefined).end(ok))
-    const peer = await listen(() => undefined, server)
-
-    expect(await postTo(peer.url.replace('http:', 'https:'), loopback(), 5_000)).toEqual({ kind: 'tls_failed' })
-  })
-
-  it('with a receiver that hangs up is tls_failed, with one that is silent a timeout', async () => {
-    const rude = await listen(
-      () => undefined,
-      createServer((socket) => socket.once('data', () => socket.destroy())),
-    )
-    const silent = await listen(() => undefined)
-
-    const outcomes = await Promise.all([rude, silent].map(({ port }) => postTo(`https://127.0.0.1:${port}/`)))
-
-    expect(outcomes).toEqual([{ kind: 'tls_failed' }, { kind: 'timeout' }])
-  })
-})
-
-/** A key and a certificate of its own for 127.0.0.1; undefined where there is no openssl. */
-function selfSigned(): { key: string; cert: string } | undefined {
-  const folder = mkdtempSync(join(tmpdir(), 'rollcall-tls-'))
-  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
-  const name = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1']
-  const options = ['-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', key, '-out', cert, ...name]
-  try {
-    execFileSync('openssl', ['req', '-x509', ...options], { stdio: 'ignore' })
-    return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') }
-  } catch {
-    return undefined
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
-}

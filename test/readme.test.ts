@@ -14,8 +14,8 @@ const root = join(import.meta.dirname, '..')
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
 
 /** The code blocks of a language, in order. */
-const blocks = (language: string) =>
-  [...readme.matchAll(new RegExp('```' + language + '\\n([\\s\\S]*?)```', 'g'))].map((match) => match[1] ?? '')
+const blocks = (language: string, text = readme) =>
+  [...text.matchAll(new RegExp('```' + language + '\\n([\\s\\S]*?)```', 'g'))].map((match) => match[1] ?? '')
 
 let folder: string
 let running: ChildProcess
@@ -59,12 +59,20 @@ async function rollcall(line: string): Promise<string> {
   return stdout
 }
 
-describe('the README', () => {
-  const commands = blocks('sh')
+const commandsOf = (text: string) =>
+  blocks('sh', text)
     .flatMap((block) => block.trim().split('\n'))
     .filter((line) => line.startsWith('npx rollcall'))
 
-  test.each(commands)('has a command that works beside npm start: %s', async (line) => {
+test.each(commandsOf(readFileSync(join(root, 'docs/delivery.md'), 'utf8')))(
+  'docs/delivery.md has a command that works beside npm start: %s',
+  async (line) => {
+    expect(await rollcall(line)).toMatch(/\S/)
+  },
+)
+
+describe('the README', () => {
+  test.each(commandsOf(readme))('has a command that works beside npm start: %s', async (line) => {
     expect(await rollcall(line)).toMatch(/\S/)
   })
 

@@ -1,5 +1,4 @@
 import { type Command, Option } from 'commander'
-import { endpointUrl } from '../address.ts'
 import { DEFAULT_EVENT_TYPES } from '../core/event.ts'
 import {
   addEndpoint,
@@ -13,6 +12,9 @@ import {
 } from '../store/endpoint.ts'
 import { disableEndpoint, enableEndpoint, MISSED, type Missed, pauseEndpoint } from '../store/endpoint-state.ts'
 import type { Secrets } from '../store/secret.ts'
+import { openPoster } from '../post.ts'
+import { ping } from '../ping.ts'
+import { checkEndpoint } from '../resolve.ts'
 import { argument } from './arguments.ts'
 import { print, table, withDatabase } from './shell.ts'
 
@@ -104,8 +106,8 @@ function addSettings(endpoint: Command): void {
       }) => {
         const from = fromStart ? 'start' : withSnapshot ? 'snapshot' : 'now'
         const settings = { ...settingsOf(options), events, from, ed25519, mustProve } as const
-        const added = await withDatabase(['addressGuard', 'keyring'], (db, { addressGuard, keyring }) =>
-          addEndpoint(db, { ...settings, url: endpointUrl(addressGuard, url) }, keyring),
+        const added = await withDatabase(['addressGuard', 'keyring'], async (db, { addressGuard, keyring }) =>
+          addEndpoint(db, { ...settings, url: await checkEndpoint(addressGuard, url) }, keyring),
         )
         print(added, options, ({ secret, publicKey, ...shown }) =>
           [describeEndpoint(shown), describeSecrets({ secret, ...(publicKey && { publicKey }) })].join('\n'),
@@ -137,9 +139,10 @@ function addSettings(endpoint: Command): void {
           ...(typeof rate === 'number' && { rate }),
           ...(rate === false && { rate: null }),
         }
-        const updated = await withDatabase(['addressGuard', 'keyring'], (db, { addressGuard, keyring }) =>
-          updateEndpoint(db, id, { ...settings, ...(url && { url: endpointUrl(addressGuard, url) }) }, keyring),
-        )
+        const updated = await withDatabase(['addressGuard', 'keyring'], async (db, { addressGuard, keyring }) => {
+          const moved = url === undefined ? {} : { url: await checkEndpoint(addressGuard, url) }
+          return updateEndpoint(db, id, { ...settings, ...moved }, keyring)
+        })
         print(updated, options, describeEndpoint)
       },
     )
@@ -176,6 +179,18 @@ function addStates(endpoint: Command): void {
         ({ missed, queued }) => `enabled: it missed ${missed}, of which ${queued} will be delivered`,
       )
     })
+
+  command(endpoint, 'ping <id>', 'send it one signed event, `webhook.ping`, now').action(
+    async (id: string, options: Options) => {
+      const result = await withDatabase(['addressGuard', 'keyring'], (db, { addressGuard, keyring }) =>
+        ping(db, openPoster(addressGuard), id, keyring),
+      )
+      print(result, options, ({ outcome, status, proved }) => {
+        const proof = proved === null ? '' : proved ? ', with its challenge' : ', but not with its challenge'
+        return status === null ? `no answer: ${outcome}` : `${outcome}: answered ${status}${proof}`
+      })
+    },
+  )
 
   for (const [name, description, stop] of [
     ['pause <id>', 'stop delivering to it for a while; its events are kept', pauseEndpoint],

@@ -1,10 +1,12 @@
 // What to do about one attempt. Time and chance are arguments.
 
-/** What one POST met: an answer, or the stage at which it went wrong. */
+/**
+ * What one POST met: an answer, or the stage at which it went wrong. `local_fault` is trouble of this machine or its
+ * network, of which the endpoint knows nothing.
+ */
 export type Outcome =
   | { kind: 'answered'; status: number; retryAfterMs: number | null }
   | { kind: 'forbidden_address' | 'dns_failed' | 'connect_failed' | 'tls_failed' | 'timeout' | 'broken_answer' }
-  /** Our own machine's or network's trouble. */
   | { kind: 'local_fault' }
 
 /** What the claim of a delivery knows of its endpoint's past and its own. */

@@ -6,7 +6,7 @@ import { newId } from '../id.ts'
 import { ensureAccount, lockAccounts } from './account.ts'
 import type { Database } from './database.ts'
 import { fanOutPast, type From } from './event.ts'
-import { conceal, makeSecrets, type Secrets } from './secret.ts'
+import { conceal, makeSecrets, type Secrets, storedSecrets } from './secret.ts'
 
 /** What an endpoint is to get, and how. */
 export interface EndpointSettings {
@@ -148,6 +148,16 @@ export async function lockEndpoint(
 ): Promise<Selectable<Database['endpoint']>> {
   const row = tx.selectFrom('endpoint').selectAll().where('id', '=', id)
   return (await (shared ? row.forNoKeyUpdate() : row.forUpdate()).executeTakeFirst()) ?? unknown(id)
+}
+
+/** What a message to an endpoint needs, outside of its outbox; secrets and header values as they are stored. Throws `not_found`. */
+export async function readAddressee(db: Kysely<Database>, id: string) {
+  const row = await db
+    .selectFrom('endpoint')
+    .select(['id as endpointId', 'url', 'headers', 'must_prove as mustProve'])
+    .where('id', '=', id)
+    .executeTakeFirst()
+  return row ? { ...row, secrets: await storedSecrets(db, id) } : unknown(id)
 }
 
 /** All endpoints, the oldest first. */

@@ -17,17 +17,14 @@ interface Draft {
 /** Appends the events, and a delivery of each for every endpoint that wants it. */
 async function announce(tx: Transaction<Database>, drafts: Draft[]): Promise<void> {
   if (drafts.length === 0) return
-  const places = await sql<{ position: number; now: Date }>`
-    select nextval('operator_event_position') as position, ${clock} as now
-    from generate_series(1, ${drafts.length}::integer)`.execute(tx)
-  const rows = drafts.flatMap(({ type, subject, accountId, data }, index) => {
-    const place = places.rows[index]
-    if (!place) return []
-    const { position, now } = place
+  const rows: object[] = []
+  for (const { type, subject, accountId, data } of drafts) {
+    const { sequence, time } = await nextPlace(tx)
     const id = newId('evt_')
-    const body = operatorEvent(type, { id, subject, time: now, sequence: position, data })
-    return [{ id, position, type, occurred_at: now, body, lane: `operator/${subject}`, listener_account_id: accountId }]
-  })
+    const body = operatorEvent(type, { id, subject, time, sequence, data })
+    const lane = `operator/${subject}`
+    rows.push({ id, position: sequence, type, occurred_at: time, body, lane, listener_account_id: accountId })
+  }
   const draft = sql`jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as draft (id text, position bigint, type text,
     occurred_at timestamptz, body text, lane text, listener_account_id integer)`
   await sql`insert into event (id, position, type, occurred_at, body)
@@ -38,6 +35,13 @@ async function announce(tx: Transaction<Database>, drafts: Draft[]): Promise<voi
       and (endpoint.account_id is null or endpoint.account_id = draft.listener_account_id)
     order by draft.position
     for key share of endpoint`.execute(tx)
+}
+
+/** A place for an event that is not stored: one that nobody could get again. */
+export async function nextPlace(db: Kysely<Database>): Promise<{ sequence: number; time: Date }> {
+  const { rows } = await sql<{ sequence: number; time: Date }>`
+    select nextval('operator_event_position') as sequence, ${clock} as time`.execute(db)
+  return rows[0]!
 }
 
 /** How many of the dead one announcement names. */

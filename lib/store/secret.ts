@@ -50,8 +50,8 @@ function newPrivateKey(): string {
   return PRIVATE_KEY_PREFIX + Buffer.from(d, 'base64url').toString('base64')
 }
 
-/** The secrets an endpoint's events are signed with now, the newest first. Throws `config_invalid` when no key opens one. */
-export async function readSecrets(db: Kysely<Database>, keyring: Keyring, endpointId: string): Promise<string[]> {
+/** The secrets an endpoint's messages are signed with now, as they are stored, the newest first. */
+export async function storedSecrets(db: Kysely<Database>, endpointId: string): Promise<string[]> {
   const rows = await db
     .selectFrom('endpoint_secret')
     .select('secret')
@@ -60,5 +60,10 @@ export async function readSecrets(db: Kysely<Database>, keyring: Keyring, endpoi
     .orderBy('kind', 'desc')
     .orderBy('created_at', 'desc')
     .execute()
-  return rows.map((row) => reveal(keyring, endpointId, row.secret))
+  return rows.map((row) => row.secret)
+}
+
+/** The same, opened. Throws `config_invalid` when no key opens one. */
+export async function readSecrets(db: Kysely<Database>, keyring: Keyring, endpointId: string): Promise<string[]> {
+  return (await storedSecrets(db, endpointId)).map((stored) => reveal(keyring, endpointId, stored))
 }

@@ -1,6 +1,7 @@
 // Any endpoint URL, from a grammar of hostile forms. What is asked of the operating system is looked at where Node asks it,
 // in the binding that connects sockets, so that nothing between a URL's text and an address is left out; nothing is sent.
-// Doubles at the network's rim: that binding, and DNS, which answers each name from a list, another one each time.
+// A real DNS server answers each name from a list, another one each time. Doubles at the network's rim: that binding, and the
+// system's own resolver, which knows no name.
 import type * as Dns from 'node:dns'
 import { BlockList, isIP } from 'node:net'
 import fc from 'fast-check'
@@ -8,24 +9,14 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { addressGuard, endpointUrl } from '../../lib/address.ts'
 import { AppError } from '../../lib/errors.ts'
 import { openPoster, post } from '../../lib/post.ts'
+import { type NameServer, openNameServer } from '../support/name-server.ts'
 import { runs } from './effort.ts'
 import { answersOf, urls } from './odd-urls.ts'
 
 vi.mock('node:dns', async (original) => {
-  const lookup = (name: string, _: object, callback: (...answer: unknown[]) => void) => {
-    const answers = answersOf.get(name.toLowerCase().replace(/\.$/, ''))
-    const [now] = answers ?? []
-    if (answers && answers.length > 1) answers.shift()
-    const missing = Object.assign(new Error('no such name'), { code: 'ENOTFOUND', syscall: 'getaddrinfo' })
-    if (now)
-      setImmediate(
-        callback,
-        null,
-        now.map((address) => ({ address, family: isIP(address) })),
-      )
-    else setImmediate(callback, missing)
-  }
-  return { ...(await original<typeof Dns>()), lookup }
+  const dns = await original<typeof Dns>()
+  const missing = Object.assign(new Error('no such name'), { code: 'ENOTFOUND', syscall: 'getaddrinfo' })
+  return { ...dns, promises: { ...dns.promises, lookup: () => Promise.reject(missing) } }
 })
 
 /** Every address a socket was told to connect to. */
@@ -44,11 +35,19 @@ const real = {
   connect: binding.TCP.prototype.connect,
   connect6: binding.TCP.prototype.connect6,
 }
-beforeAll(() => {
+let dns: NameServer
+beforeAll(async () => {
+  dns = await openNameServer(({ name, count }) => {
+    const answers = answersOf.get(name.toLowerCase())
+    return answers?.[Math.min(count, answers.length) - 1] ?? 'no such name'
+  })
   const refuse = (_: unknown, address: string) => (connected.push(address), REFUSED)
   Object.assign(binding.TCP.prototype, { connect: refuse, connect6: refuse })
 })
-afterAll(() => void Object.assign(binding.TCP.prototype, { connect: real.connect, connect6: real.connect6 }))
+afterAll(() => {
+  Object.assign(binding.TCP.prototype, { connect: real.connect, connect6: real.connect6 })
+  return dns.close()
+})
 
 /** Not globally reachable, after the IANA registries of special-purpose addresses; multicast; and clouds' hosts. */
 const FORBIDDEN = `0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24
@@ -56,10 +55,11 @@ const FORBIDDEN = `0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16
   ::/128 ::1/128 ::/96 ::ffff:0:0/96 64:ff9b::/96 64:ff9b:1::/48 100::/64 100:0:0:1::/64 2001::/23 2001:db8::/32 2002::/16
   3fff::/20 5f00::/16 fc00::/7 fe80::/10 fec0::/10 ff00::/8`
 const OPENED = ['10.1.0.0/16', 'fd12::/16']
-const METADATA = '169.254.0.0/16 100.100.100.200/32 168.63.129.16/32 fe80::/10 fd00:ec2::254/128'
+const METADATA = `169.254.0.0/16 100.100.100.200/32 168.63.129.16/32 fe80::/10 fd00:ec2::/32
+  ::a9fe:0/112 64:ff9b::a9fe:0/112 2002:a9fe::/32 64:ff9b:1::/48 2001::/32`
 
 const forbidden = listOf(FORBIDDEN.split(/\s+/))
-const metadata = listOf(METADATA.split(' '))
+const metadata = listOf(METADATA.split(/\s+/))
 
 function listOf(ranges: string[]): { has(address: string): boolean } {
   const lists = { 4: new BlockList(), 6: new BlockList() }
@@ -108,7 +108,7 @@ test('whatever URL is taken or posted to as it is, no socket is told to connect 
       // The text as it is, too: what is stored may be older than the rules.
       for (const url of [kept, kept, text]) {
         if (url === undefined) continue
-        const outcome = await post(openPoster(guard), url, message, 2_000)
+        const outcome = await post(openPoster(guard, [dns.address]), url, message, 2_000)
         expect(outcome.kind).toMatch(/^(connect_failed|dns_failed|forbidden_address|broken_answer)$/)
         if (outcome.kind === 'forbidden_address') tally.forbidden += 1
       }

@@ -1,15 +1,15 @@
 // URLs of endpoints, from a grammar of the forms that have fooled address guards elsewhere.
 import fc from 'fast-check'
 
-/** What DNS answers for each name, one after the other, the last one for ever; a name that is not here does not exist. */
+/** What DNS answers for each name, one after the other, the last one for ever; others do not exist. */
 export const answersOf = new Map<string, string[][]>()
 
 const PRIVATE = words(
-  '127.0.0.1 10.0.0.1 10.2.3.4 172.16.0.1 192.168.1.1 169.254.169.254 100.64.0.1 100.100.100.200 0.0.0.0',
+  '127.0.0.1 10.0.0.1 10.2.3.4 172.16.0.1 192.168.1.1 169.254.169.254 100.64.0.1 100.100.100.200 168.63.129.16 0.0.0.0',
 )
 const PUBLIC = words('8.8.8.8 1.1.1.1 93.184.215.14')
 const PRIVATE_6 = words(
-  '::1 :: fe80::1 fe80::1%25eth0 fd00:ec2::254 fc00::1 ff02::1 2001::1 2002:7f00:1:: 64:ff9b::7f00:1 100::1',
+  '::1 :: fe80::1 fe80::1%25eth0 fd00:ec2::254 fc00::1 ff02::1 2001::1 2002:7f00:1:: 64:ff9b::7f00:1 100::1 ::7f00:1 100:0:0:1::1 4000::1',
 )
 const PUBLIC_6 = words('2606:4700:4700::1111 2a00:1450:4001::200e')
 const OPEN = words('10.1.2.3 fd12::1')
@@ -85,8 +85,8 @@ const anyAddress = fc.constantFrom(
   ...PUBLIC,
   ...PUBLIC_6,
   '::1',
-  '::ffff:127.0.0.1',
-  'fe80::1%eth0',
+  '::ffff:7f00:1',
+  'fe80::1',
   ...OPEN,
 )
 const resolved = fc

@@ -3,7 +3,7 @@ import { type Kysely, sql } from 'kysely'
 import type { Database } from '../../lib/store/database.ts'
 import { listEvents, readSessions } from '../../lib/store/history.ts'
 import { type CommittedListing, ORACLES } from './oracles.ts'
-import { count, type Run, WITNESS } from './steps.ts'
+import { count, type Run, WITNESS } from './stage.ts'
 
 /** Adds what is wrong to the run's breaches. */
 export async function judge(run: Run): Promise<void> {
@@ -24,6 +24,8 @@ export async function judge(run: Run): Promise<void> {
     (times = 0) => times > 0,
   )
   const names = [...endpoints.keys()]
+  const isWhole = (name: string) => run.begun.get(name) !== 'snapshot'
+  const faithful = names.filter((name) => !wanted.has(name))
   const evidence = {
     truth: simulator.truth,
     now: clocks.life,
@@ -33,8 +35,11 @@ export async function judge(run: Run): Promise<void> {
     pardons,
     trespasses,
     witness: WITNESS,
-    faithful: names.filter((name) => !wanted.has(name)),
-    latest: names.filter((name) => wanted.get(name) === 'latest'),
+    faithful: faithful.filter(isWhole),
+    again: run.again,
+    fromStart: faithful.filter((name) => run.begun.get(name) === 'start'),
+    fromSnapshot: faithful.filter((name) => run.begun.get(name) === 'snapshot'),
+    latest: names.filter((name) => wanted.get(name) === 'latest' && isWhole(name)),
   }
   for (const oracle of Object.values(ORACLES)) breaches.push(...oracle(evidence))
   for (const listing of listings.filter(({ complete }) => complete))
@@ -80,7 +85,7 @@ async function attemptsMatch(run: Run): Promise<string[]> {
     where outcome not in ('forbidden_address', 'local_fault') group by 1`.execute(run.admin)
   const lossy = (run.counts['drain killed'] ?? 0) + (run.counts['drain failed'] ?? 0) > 0
   return [...run.endpoints.keys()].flatMap((name) => {
-    const seen = run.receivers.requests.filter(({ endpoint }) => endpoint === name).length
+    const seen = [...run.receivers.requests, ...run.again].filter(({ endpoint }) => endpoint === name).length
     const stored = rows.rows.find(({ endpoint }) => endpoint === name)?.n ?? 0
     return stored > seen || (stored < seen && !lossy) ? [`attempts: ${name} saw ${seen}, on record are ${stored}`] : []
   })
@@ -90,6 +95,7 @@ async function attemptsMatch(run: Run): Promise<string[]> {
 function sentOnceDelivered(run: Run): string[] {
   const seen = new Map<string, number>()
   for (const { endpoint, id } of run.receivers.requests) {
+    if (run.replayed.has(endpoint)) continue
     const key = `${run.endpoints.get(endpoint)} ${id}`
     seen.set(key, (seen.get(key) ?? 0) + 1)
   }

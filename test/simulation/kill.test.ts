@@ -12,7 +12,7 @@ import { eventually } from '../support/receiver.ts'
 import { loopbackPoster } from '../support/world.ts'
 import { type Brink, brink, tickTwice, visible } from './brink.ts'
 import { tornApart } from './judge.ts'
-import { ORACLES } from './oracles.ts'
+import { NOBODY_ELSE, ORACLES } from './oracles.ts'
 
 const PRELOAD = join(import.meta.dirname, 'kill-at.cjs')
 const WHENS = ['before', 'after'] as const
@@ -88,7 +88,6 @@ test.each(WHENS)(
         return { ...one, endpoint: 'only', answered: index === 0 ? 500 : 204 }
       })
       const { truth } = api.simulator
-      const nobody = { pardons: [], trespasses: [], faithful: [], latest: [] }
       const evidence = {
         truth,
         now: api.clock.now,
@@ -96,7 +95,7 @@ test.each(WHENS)(
         statFailed: false,
         requests,
         witness: 'only',
-        ...nobody,
+        ...NOBODY_ELSE,
       }
       const breaches = [...Object.values(ORACLES).flatMap((oracle) => oracle(evidence)), ...(await tornApart(world.db))]
       const ids = requests.filter(({ answered }) => answered === 204).map(({ id }) => id)

@@ -41,11 +41,27 @@ export interface Evidence {
   trespasses: string[]
   /** An endpoint that wanted everything from the beginning to the end. */
   witness: string
-  /** Endpoints that are there at the end and wanted everything since they were added. */
+  /** Endpoints that are there at the end and wanted everything since they were added, or from the start. */
   faithful: string[]
+  /** Of these, those that began with everything; and likewise those that began with the sessions that lived then. */
+  fromStart: string[]
+  fromSnapshot: string[]
+  /** What the witness got when, at the end, everything was sent to it again; null: it was not. */
+  again: SeenRequest[] | null
   /** Endpoints that at some time wanted the latest event of each session only, and never less. */
   latest: string[]
 }
+
+/** Of a run in which nobody is but the witness. */
+export const NOBODY_ELSE = {
+  pardons: [],
+  trespasses: [],
+  faithful: [],
+  fromStart: [],
+  fromSnapshot: [],
+  latest: [],
+  again: null,
+} satisfies Partial<Evidence>
 
 export type Oracle = (evidence: Evidence) => string[]
 
@@ -75,10 +91,13 @@ const isEnd = ({ type }: ReceivedEvent) => type === 'session.closed' || type ===
 const isSuccess = (status: number | null) => status !== null && status >= 200 && status < 300
 const hasEnded = (status: number | undefined) => status === 2 || status === 4
 
-/** Folding what the witness received gives the sessions that the API has live at the end, in their states. */
-export const fold: Oracle = ({ truth, now, requests, witness }) => {
+/** Folding what somebody received who knows everything gives the sessions that the API has live at the end, in their states. */
+export const fold: Oracle = (evidence) =>
+  [evidence.witness, ...evidence.fromStart, ...evidence.fromSnapshot].flatMap((endpoint) => foldOf(evidence, endpoint))
+
+function foldOf({ truth, now, requests }: Evidence, endpoint: string): string[] {
   const state = new Map<string, string>()
-  for (const [id, lane] of lanes(requests, witness)) {
+  for (const [id, lane] of lanes(requests, endpoint)) {
     for (const { event } of lane) {
       const { status, started } = event.data.session
       if (isEnd(event)) state.delete(id)
@@ -93,7 +112,7 @@ export const fold: Oracle = ({ truth, now, requests, witness }) => {
   )
   const ids = new Set([...state.keys(), ...live.keys()])
   return [...ids].flatMap((id) =>
-    state.get(id) === live.get(id) ? [] : [`fold: ${id} is ${live.get(id)}, events say ${state.get(id)}`],
+    state.get(id) === live.get(id) ? [] : [`fold: ${id} is ${live.get(id)}, ${endpoint} was told ${state.get(id)}`],
   )
 }
 
@@ -239,6 +258,34 @@ export const nothingLost: Oracle = ({ requests, witness, faithful, latest }) => 
   return breaches
 }
 
+/** Who began with a snapshot knows each session it was told of from its creation on. */
+export const wholeLives: Oracle = ({ requests, fromSnapshot }) =>
+  fromSnapshot.flatMap((endpoint) =>
+    [...lanes(requests, endpoint)].flatMap(([id, lane]) => {
+      const revisions = lane.map(({ event }) => event.data.revision)
+      return revisions[0] === 1 ? [] : [`snapshot: ${endpoint} knows ${id} by its revisions ${revisions.join(' ')}`]
+    }),
+  )
+
+/** Who began with everything that was kept has everything. */
+export const allFromStart: Oracle = ({ requests, witness, fromStart }) => {
+  const got = (endpoint: string) => [...lanes(requests, endpoint).values()].flat().length
+  return fromStart.flatMap((endpoint) =>
+    got(endpoint) === got(witness) ? [] : [`start: ${endpoint} has ${got(endpoint)} of ${got(witness)} events`],
+  )
+}
+
+/** What is sent again is everything, once, with the same bytes, in the order of each session. */
+export const replayedWhole: Oracle = ({ requests, again, witness }) => {
+  if (!again) return []
+  const bodies = (seen: SeenRequest[]) =>
+    [...lanes(seen, witness).values()].map((lane) => lane.map(({ body }) => body).join('\n')).sort()
+  const [first, second] = [bodies(requests), bodies(again)]
+  const isSame = first.length === second.length && first.every((lane, index) => lane === second[index])
+  const count = [...lanes(requests, witness).values()].flat().length
+  return isSame && again.length === count ? [] : [`replay: ${again.length} events came again, of ${count}`]
+}
+
 /** Nothing was ever sent to a forbidden address, not even by a redirect. */
 export const noTrespass: Oracle = ({ trespasses }) => trespasses.map((path) => `address: ${path} was sent`)
 
@@ -251,5 +298,8 @@ export const ORACLES: Record<string, Oracle> = {
   gapless,
   forwardTimes,
   nothingLost,
+  wholeLives,
+  allFromStart,
+  replayedWhole,
   noTrespass,
 }

@@ -43,16 +43,12 @@ export async function openReceivers(): Promise<Receivers> {
     request.on('end', () => {
       const endpoint = request.url?.slice(1) ?? ''
       const body = Buffer.concat(chunks).toString('utf8')
-      const seen: SeenRequest = {
-        endpoint,
-        id: String(request.headers['webhook-id']),
-        body,
-        event: JSON.parse(body) as ReceivedEvent,
-        answered: null,
-      }
-      requests.push(seen)
+      const seen = eventsIn(body).map((one): SeenRequest => ({ endpoint, ...one, answered: null }))
+      const id = String(request.headers['webhook-id'])
+      if (seen.length === 1 && seen[0]?.id !== id) trespasses.push(`an event under another id, ${id},`)
+      requests.push(...seen)
       const answer = (status: number, headers: Record<string, string> = {}) => {
-        seen.answered = status
+        for (const one of seen) one.answered = status
         response.writeHead(status, headers).end()
       }
       switch (moods.get(endpoint) ?? 'well') {
@@ -88,6 +84,13 @@ export async function openReceivers(): Promise<Receivers> {
       }
     },
   }
+}
+
+/** One event, or those of a batch, each with its bytes: JSON without spaces gives them back. */
+function eventsIn(body: string): { id: string; body: string; event: ReceivedEvent }[] {
+  const parsed = JSON.parse(body) as ReceivedEvent | ReceivedEvent[]
+  if (!Array.isArray(parsed)) return [{ id: parsed.id, body, event: parsed }]
+  return parsed.map((event) => ({ id: event.id, body: JSON.stringify(event), event }))
 }
 
 async function listen(address: string, answer: RequestListener): Promise<{ server: Server; url: string }> {

@@ -10,21 +10,13 @@ import { openPoster } from '../../lib/post.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { listEndpoints, updateEndpoint } from '../../lib/store/endpoint.ts'
 import { enableEndpoint } from '../../lib/store/endpoint-state.ts'
+import { replay } from '../../lib/store/replay.ts'
 import { cloneDatabase } from '../support/clone.ts'
 import { judge } from './judge.ts'
 import { ALLOWED, openReceivers } from './receivers.ts'
-import {
-  add,
-  type Clocks,
-  endWaits,
-  finishActors,
-  type Run,
-  startDrain,
-  startTick,
-  step,
-  type Weights,
-  WITNESS,
-} from './steps.ts'
+import { add } from './operators.ts'
+import { type Clocks, type Run, WITNESS } from './stage.ts'
+import { endWaits, finishActors, startDrain, startTick, step, type Weights } from './steps.ts'
 
 export interface Report {
   seed: number
@@ -71,6 +63,9 @@ export async function simulate({ seed, steps, server, weights = {} }: RunOptions
     poster: openPoster(addressGuard([`${ALLOWED}/32`])),
     actors: [],
     endpoints: new Map(),
+    again: [],
+    begun: new Map(),
+    replayed: new Set(),
     wanted: new Map(),
     delivered: new Map(),
     counts: {},
@@ -127,6 +122,16 @@ async function quiet(run: Run): Promise<void> {
     await startTick(run)
     await finishActors(run)
   }
+  await drainAll(run)
+  // Once more, all of it.
+  const { requests } = receivers
+  const before = requests.length
+  await replay(run.admin, { endpoint: run.endpoints.get(WITNESS) ?? '' })
+  await drainAll(run)
+  run.again = requests.splice(before)
+}
+
+async function drainAll(run: Run): Promise<void> {
   for (let pending = 1, rounds = 0; pending > 0; rounds += 1) {
     if (rounds > 200) return void run.breaches.push(`quiet: ${pending} deliveries are still pending`)
     await endWaits(run)

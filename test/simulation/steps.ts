@@ -1,59 +1,17 @@
 // What can happen at one step of a run, each drawn from that step's own chance: leaving a step out changes no other's draws.
 import { type Kysely, sql } from 'kysely'
 import { drain } from '../../lib/deliver.ts'
-import { describe } from '../../lib/errors.ts'
-import { between, type Chance, happens, pick } from '../../lib/local/simulator/chance.ts'
-import type { Fault, Simulator } from '../../lib/local/simulator/simulator.ts'
-import type { Traffic } from '../../lib/local/simulator/traffic.ts'
-import { migrateToLatest } from '../../lib/migrate.ts'
-import type { Poster } from '../../lib/post.ts'
-import { type Account, tick } from '../../lib/reconcile.ts'
+import { between, happens, pick } from '../../lib/local/simulator/chance.ts'
+import type { Fault } from '../../lib/local/simulator/simulator.ts'
+import { tick } from '../../lib/reconcile.ts'
 import type { Database } from '../../lib/store/database.ts'
-import { addEndpoint, removeEndpoint, updateEndpoint } from '../../lib/store/endpoint.ts'
-import { disableEndpoint, enableEndpoint, type Missed, MISSED } from '../../lib/store/endpoint-state.ts'
-import { type Actor, type Fate, Killed, startActor, type Tap } from './actor.ts'
+import type { Actor, Fate } from './actor.ts'
+import { changeEndpoints, migrate } from './operators.ts'
 import type { CommittedListing } from './oracles.ts'
-import type { Mood, Receivers } from './receivers.ts'
+import type { Mood } from './receivers.ts'
+import { count, note, type Run, start, WITNESS } from './stage.ts'
 
-/** The one endpoint that wants everything, and is never disabled. */
-export const WITNESS = 'witness'
 const POST_DEADLINE_MS = 150
-
-/** The clocks that may be wrong, in milliseconds; the API's own two are set by the run. */
-export interface Clocks {
-  /** The API's: what sessions live by. */
-  life: number
-  /** How far the API's wall clock is ahead of the function's: what signatures are held against. */
-  apiAhead: number
-  /** How far the database's clock is off. */
-  database: number
-}
-
-export interface Run {
-  /** Of the step under way. */
-  chance: Chance
-  url: string
-  /** The simulation's own hand in the database: never part of what is tested. */
-  admin: Kysely<Database>
-  simulator: Simulator
-  clocks: Clocks
-  people: Traffic
-  account: Account
-  receivers: Receivers
-  poster: Poster
-  actors: Actor[]
-  /** Ids by name. */
-  endpoints: Map<string, string>
-  /** The least that each, by name, wanted of what it had missed. */
-  wanted: Map<string, Missed>
-  /** Attempts of deliveries when they were first found to be delivered, by endpoint and event. */
-  delivered: Map<string, number>
-  counts: Record<string, number>
-  /** What the API answered to a tick, by the tick's time. */
-  listings: Map<number, CommittedListing['items']>
-  breaches: string[]
-  weights: Weights
-}
 
 /** What can happen, and how often. */
 const STEPS = {
@@ -68,7 +26,7 @@ const STEPS = {
   noteDelivered: { weight: 2, act: noteDelivered },
   changeClocks: { weight: 1, act: changeClocks },
   cutConnections: { weight: 1, act: cutConnections },
-  migrate: { weight: 0.3, act: (run: Run) => operate(run, (db) => migrateToLatest(db)) },
+  migrate: { weight: 0.3, act: migrate },
 } satisfies Record<string, { weight: number; act: (run: Run) => Promise<void> | void }>
 
 /** Other weights than usual, for runs that seek one kind of trouble. */
@@ -77,17 +35,13 @@ export type Weights = Partial<Record<keyof typeof STEPS, number>>
 /** One step: which one, and all it decides, comes from `run.chance`. */
 export async function step(run: Run): Promise<void> {
   const weighted = Object.entries(STEPS).map(([name, { weight, act }]) => {
-    return { weight: run.weights[name as keyof typeof STEPS] ?? weight, act }
+    return { weight: run.weights[name] ?? weight, act }
   })
   let at = between(run.chance, [0, weighted.reduce((sum, { weight }) => sum + weight, 0)])
   for (const { weight, act } of weighted) {
     at -= weight
     if (at < 0) return act(run)
   }
-}
-
-export function count(run: Run, what: string, by = 1): void {
-  run.counts[what] = (run.counts[what] ?? 0) + by
 }
 
 /** Lets one actor send its next few statements; now and then it does not survive the last of them. */
@@ -121,24 +75,6 @@ export async function finishActors(run: Run): Promise<void> {
     }
     run.actors = run.actors.filter((one) => !one.done)
   }
-}
-
-/** Starts an actor, whose statements see the database's clock as it is set; resolves when it waits. */
-async function start<Result>(
-  run: Run,
-  name: string,
-  work: (db: Kysely<Database>) => Promise<Result>,
-  onEnd: (result: Result | undefined, error: unknown) => void,
-  sent?: NonNullable<Tap['sent']>,
-): Promise<void> {
-  const rewrite = (statement: string) => {
-    const { database } = run.clocks
-    const off = `(clock_timestamp() + interval '${database} milliseconds')`
-    return database === 0 ? statement : statement.replaceAll(/\b(now|clock_timestamp)\(\)/g, off)
-  }
-  const actor = startActor(name, run.url, work, onEnd, { rewrite, ...(sent && { sent }) })
-  run.actors.push(actor)
-  await actor.settled(1_000)
 }
 
 export async function startTick(run: Run): Promise<void> {
@@ -180,22 +116,6 @@ export async function startDrain(run: Run): Promise<void> {
       count(run, 'claimed', result?.claimed)
     },
   )
-}
-
-/** What operators do, as actors too: they may wait for a tick that holds a lock, and may die. */
-async function operate(run: Run, work: (db: Kysely<Database>) => Promise<unknown>, onEnd = () => {}): Promise<void> {
-  await start(run, 'operator', work, (_, error) => {
-    note(run, 'operator', error ? undefined : 'done', error)
-    onEnd()
-  })
-}
-
-function note(run: Run, name: string, outcome: string | undefined, error: unknown): void {
-  if (outcome) count(run, `${name} ${outcome}`)
-  else if (!(error instanceof Killed)) {
-    count(run, `${name} failed`)
-    if (process.env.TRACE) console.log(name, describe(error))
-  }
 }
 
 function passTime(run: Run): void {
@@ -252,40 +172,6 @@ export async function endWaits(run: Run): Promise<void> {
   await sql`update delivery set due_at = '2000-01-01' where state = 'pending' and due_at > '2000-01-01'`.execute(
     run.admin,
   )
-}
-
-/** Registers an endpoint; with `forbidden`, at an address that the guard refuses, until it is moved. */
-export async function add(run: Run, name: string, db = run.admin, forbidden = false): Promise<void> {
-  const url = forbidden ? run.receivers.forbiddenUrl(name) : run.receivers.url(name)
-  const endpoint = { url, account: null, events: ['*'], description: name }
-  run.endpoints.set(name, (await addEndpoint(db, endpoint)).id)
-}
-
-async function changeEndpoints(run: Run): Promise<void> {
-  const name = pick(
-    run.chance,
-    [...run.endpoints.keys()].filter((one) => one !== WITNESS),
-  )
-  const id = name === undefined ? undefined : run.endpoints.get(name)
-  const lot = between(run.chance, [0, 1])
-  const forbidden = happens(run.chance, 0.3)
-  const missed = pick(run.chance, MISSED) ?? 'all'
-  const few = run.endpoints.size < 5
-  if ((lot < 0.25 && few) || name === undefined || id === undefined) {
-    // A name of its own, also when the one before died after it was stored.
-    count(run, 'endpoints added')
-    await operate(run, (db) => add(run, `late-${run.counts['endpoints added']}`, db, forbidden))
-  } else if (lot < 0.5) await operate(run, (db) => disableEndpoint(db, id, 'simulated'))
-  else if (lot < 0.85) {
-    if (missed !== 'all' && run.wanted.get(name) !== 'none') run.wanted.set(name, missed)
-    // What it did not want may be skipped from here on, or not, if the operator died before.
-    const onEnd = () => void (missed !== 'all' && run.receivers.forgive(name))
-    await operate(run, (db) => enableEndpoint(db, id, missed), onEnd)
-  } else if (lot < 0.92) await operate(run, (db) => updateEndpoint(db, id, { url: run.receivers.url(name) }))
-  else {
-    run.endpoints.delete(name)
-    await operate(run, (db) => removeEndpoint(db, id))
-  }
 }
 
 async function noteDelivered(run: Run): Promise<void> {

@@ -15,7 +15,7 @@ import { addEndpoint } from '../../lib/store/endpoint.ts'
 import { readSessions } from '../../lib/store/history.ts'
 import { openPool, type PoolOptions } from '../../lib/store/pool.ts'
 import { rebuild, tornApart } from '../simulation/judge.ts'
-import { type CommittedListing, ORACLES } from '../simulation/oracles.ts'
+import { type CommittedListing, ORACLES, NOBODY_ELSE } from '../simulation/oracles.ts'
 import { openReceivers, type Receivers } from '../simulation/receivers.ts'
 import { eventually } from '../support/receiver.ts'
 import { loopbackPoster } from '../support/world.ts'
@@ -153,11 +153,10 @@ export async function openStorm(url: string, options: { through?: string; pool?:
         })),
         statFailed: false,
         requests: receivers.requests,
-        pardons: [],
+        ...NOBODY_ELSE,
         trespasses: receivers.trespasses,
         witness: WITNESS,
         faithful: [WITNESS, 'second'],
-        latest: [],
       }
       const complete = evidence.listings.filter((listing) => listing.complete)
       const rebuilt = await pMap(complete, (listing) => rebuild(admin, listing), { concurrency: 2 })
