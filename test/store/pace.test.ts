@@ -312,6 +312,14 @@ describe('an endpoint that has done nothing but fail', () => {
 })
 
 describe('an endpoint that is enabled', () => {
+  test('starts slowly though it never failed', async () => {
+    await disableEndpoint(world.db, id, 'test')
+
+    await enableEndpoint(world.db, id, 'all')
+
+    expect(await claimFrom()).toHaveLength(1)
+  })
+
   test('starts slowly and anew, whatever it was before', async () => {
     await failTimes(7)
     await settleAs(first(await claimFrom(world.db, { limit: 1 })), failure(60_000, 3_600_000))

@@ -46,6 +46,7 @@ describe('a removal', () => {
     await seed(world.db, { sessions: 10_001 })
     const [last] = await world.db.selectFrom('delivery').select('id').orderBy('id', 'desc').limit(1).execute()
     let removing: Promise<void> | undefined
+    let claimed: unknown
     // Somebody has the last delivery: the removal is held up within its last step.
     await world.db.transaction().execute(async (tx) => {
       await sql`select from delivery where id = ${last?.id ?? 0} for update`.execute(tx)
@@ -59,9 +60,12 @@ describe('a removal', () => {
       })
       // A tick that had to wait for it would fail.
       await seed(other, { sessions: 3 })
+      claimed = await claimAll()
     })
     await removing
 
+    // What is being forgotten is not sent any more.
+    expect(claimed).toEqual([])
     expect(await world.db.selectFrom('endpoint').select('id').execute()).toEqual([])
     expect(await world.db.selectFrom('delivery').select('id').execute()).toEqual([])
   })
