@@ -39,7 +39,7 @@ type PostClaims = [Claim, ...Claim[]]
 
 /** Time kept for the last settle. */
 const RESERVE_MS = 500
-/** How soon deliveries that fall due are noticed while all POSTs under way are slow. */
+/** How soon deliveries that fall due are noticed while all POSTs under way are slow, or a rate is waited for. */
 const LOOK_AGAIN_MS = 250
 
 /**
@@ -93,7 +93,7 @@ async function claimAndPost(db: Kysely<Database>, poster: Poster, options: Drain
     if (underWay === 0 && finished.length === 0) {
       const waitMs = mayClaim ? await untilRate(db) : null
       if (waitMs === null) break
-      lookAgainMs = Math.min(waitMs, end - performance.now())
+      lookAgainMs = Math.min(waitMs, LOOK_AGAIN_MS)
     }
     if (finished.length === 0) {
       await new Promise<void>((resolve) => {
@@ -141,7 +141,8 @@ async function attempt(
   const durationMs = Math.round(performance.now() - startedAt)
   const settlements = claims.map((claim) => {
     const standing = { ...claim, batched: claims.length }
-    return { claim, sentAt, durationMs, outcome, verdict: verdict(outcome, standing, random()) }
+    const judged = verdict(outcome, standing, random())
+    return { claim, sentAt, durationMs, outcome, verdict: judged, isFirst: claim === first }
   })
   return { settlements, fault }
 }

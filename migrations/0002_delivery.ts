@@ -48,6 +48,9 @@ const STATEMENTS = [
       and (account_id is null) = (incarnation_id is null) and (account_id is null) = (revision is null))`,
   `create sequence operator_event_position as bigint`,
 
+  `alter table delivery
+    add column attempts_before integer not null default 0,
+    add constraint delivery_attempts_before_bounded check (attempts_before between 0 and attempts)`,
   // Most rows of an outbox are soon dead; by the default a fifth of a large table would have to be so before it is cleaned.
   `alter table delivery set (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02)`,
 ]

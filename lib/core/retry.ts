@@ -11,7 +11,7 @@ export type Outcome =
 
 /** What the claim of a delivery knows of its endpoint's past and its own. */
 export interface Standing {
-  /** The number of this attempt, from 1. */
+  /** The number of this attempt since it was queued, from 1. */
   attempt: number
   /** It has been tried for long enough: a failure now is the last. */
   expired: boolean
@@ -31,7 +31,7 @@ export interface Standing {
 export type Verdict =
   | { kind: 'delivered' }
   | { kind: 'retry'; delayMs: number; holdMs: number; pauseMs: number; theirs: boolean }
-  | { kind: 'dead' }
+  | { kind: 'dead'; pauseMs?: number }
   | { kind: 'disable'; reason: 'gone' | 'failing' }
 
 const SECOND = 1_000
@@ -89,9 +89,9 @@ export function verdict(outcome: Outcome, standing: Standing, random: number): V
     return standing.batched > 1 ? { kind: 'retry', delayMs: 0, holdMs: 0, pauseMs: 0, theirs: false } : { kind: 'dead' }
   }
   if (standing.hopeless) return { kind: 'disable', reason: 'failing' }
-  if (standing.expired) return { kind: 'dead' }
-  const asked = outcome.kind === 'answered' && [429, 503].includes(status) ? outcome.retryAfterMs : null
   const pauseMs = Math.floor(((1 + random) / 2) * longestPauseMs(standing.failures + 1, standing.failingForMs))
+  if (standing.expired) return { kind: 'dead', ...(pauseMs > 0 && { pauseMs }) }
+  const asked = outcome.kind === 'answered' && [429, 503].includes(status) ? outcome.retryAfterMs : null
   return { kind: 'retry', delayMs: Math.max(delayMs, asked ?? 0), holdMs: asked ?? 0, pauseMs, theirs: true }
 }
 

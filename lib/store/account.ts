@@ -19,6 +19,9 @@ export interface AccountState {
   digest: string | null
 }
 
+/** What whoever makes an account shares, and whoever locks all accounts there are has alone: none is born meanwhile. */
+const BIRTH = 7_655_112
+
 /** The account of that name, which is made if it is not there yet. */
 export async function ensureAccount(db: Kysely<Database>, name: string): Promise<AccountState> {
   const read = () =>
@@ -29,11 +32,9 @@ export async function ensureAccount(db: Kysely<Database>, name: string): Promise
       .executeTakeFirst()
   const found = await read()
   if (found) return found
-  await db
-    .insertInto('account')
-    .values({ name, listed_at: null, complete_at: null, digest: null, stalled_at: null })
-    .onConflict((conflict) => conflict.column('name').doNothing())
-    .execute()
+  await sql`
+    insert into account (name) select ${name} from pg_advisory_xact_lock_shared(${BIRTH})
+    on conflict (name) do nothing`.execute(db)
   return (await read()) ?? ensureAccount(db, name)
 }
 
@@ -70,10 +71,11 @@ export function lockAccount(tx: Transaction<Database>, accountId: number): Promi
 }
 
 /** Locks one account, or all there are, until the transaction ends; their ticks are skipped meanwhile. Waits for those under way. */
-export function lockAccounts(
+export async function lockAccounts(
   tx: Transaction<Database>,
   id: number | null,
 ): Promise<{ id: number; position: number }[]> {
+  if (id === null) await sql`select pg_advisory_xact_lock(${BIRTH})`.execute(tx)
   const all = tx.selectFrom('account').select(['id', 'position'])
   return (id === null ? all : all.where('id', '=', id)).orderBy('id').forUpdate().execute()
 }

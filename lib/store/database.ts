@@ -145,6 +145,8 @@ interface DeliveryTable {
   state: Generated<'pending' | 'delivered' | 'dead'>
   /** Counted when claimed, so that a crash counts; also the fence of a settle. */
   attempts: Generated<number>
+  /** Those before it was queued again, which its waits do not count. */
+  attempts_before: Generated<number>
   /** When it may be claimed; while claimed, the end of the lease. */
   due_at: Date
   /** Set at the first claim: a failure after it is the last. */

@@ -17,8 +17,10 @@ export interface Claim {
   headers: Record<string, string>
   /** How many events the endpoint takes in one POST. */
   batchSize: number
-  /** The number of this attempt, and the fence of its settle. */
+  /** The number of this attempt since it was queued, or queued again, from 1. */
   attempt: number
+  /** The number of all its attempts: what a settle is fenced by. */
+  fence: number
   /** A failure now is the last: it has been tried for long enough. */
   expired: boolean
   /** Attempts that failed at this endpoint since the last success, and for how long it has been failing. */
@@ -46,7 +48,7 @@ const isOpen = sql`endpoint.state = 'active' and (hold_until is null or hold_unt
 
 /** The deliveries that can be claimed of an endpoint that is `open`: due, and the oldest of their lanes. */
 const heads = (condition: ReturnType<typeof sql>, order: ReturnType<typeof sql>) => sql`
-  select delivery.id, delivery.attempts
+  select delivery.id, delivery.attempts = delivery.attempts_before as is_new
   from delivery
   where ${condition} and delivery.endpoint_id = open.id and delivery.due_at <= now()
     -- The conditions of delivery_due. They are not repeated below, and it is no join, so that however few deliveries the
@@ -92,7 +94,7 @@ export async function claim(db: Kysely<Database>, options: ClaimOptions): Promis
       from open cross join lateral (
         select id, (sum(weight) over (order by rank) + open.batch_size - 1) / open.batch_size as post
         from (
-          select id, case attempts when 0 then 1 else open.batch_size end as weight, row_number() over () as rank
+          select id, case when is_new then 1 else open.batch_size end as weight, row_number() over () as rank
           from (
             select * from (${heads(sql`open.pace is null`, sql`due_at, id`)}) as oldest
             union all
@@ -121,7 +123,8 @@ export async function claim(db: Kysely<Database>, options: ClaimOptions): Promis
     from due, endpoint, event
     where delivery.id = due.id and endpoint.id = delivery.endpoint_id and event.id = delivery.event_id
     returning delivery.id, endpoint.id as "endpointId", event.id as "eventId", delivery.position, endpoint.url, event.body,
-      endpoint.headers, endpoint.batch_size as "batchSize", delivery.attempts as attempt,
+      endpoint.headers, endpoint.batch_size as "batchSize", delivery.attempts as fence,
+      delivery.attempts - delivery.attempts_before as attempt,
       delivery.retry_until <= now() as expired, endpoint.failures,
       1000 * coalesce(extract(epoch from now() - endpoint.failing_since), 0)::float8 as "failingForMs",
       case when endpoint.failing_since <= now() - ${DISABLE_AFTER_MS} * interval '1 millisecond' then (
@@ -139,25 +142,35 @@ export async function claim(db: Kysely<Database>, options: ClaimOptions): Promis
   return rows
 }
 
+/** The least wait for a rate: what it allows came since the last claim, or somebody else has the endpoint's row. */
+const LEAST_WAIT_MS = 20
+
 /** How many milliseconds until an endpoint with a rate may get what is due for it; null when nothing waits for a rate. */
 export async function untilRate(db: Kysely<Database>): Promise<number | null> {
   const { rows } = await sql<{ ms: number | null }>`
-    select 1000 * extract(epoch from min(next_send_at + interval '1 second' / rate_per_second) - now())::float8 as ms
+    select 1000 * extract(epoch from
+      min(coalesce(next_send_at, now()) + interval '1 second' / rate_per_second) - now())::float8 as ms
     from endpoint
-    where next_send_at + interval '1 second' / rate_per_second > now() and ${isOpen} and exists (
+    where rate_per_second is not null and ${isOpen} and exists (
       select from delivery where endpoint_id = endpoint.id and delivery.state = 'pending' and attempts >= 0
-        and due_at <= now())`.execute(db)
+        and due_at <= now() and delivery.position = (
+          select min(older.position) from delivery older
+          where older.endpoint_id = delivery.endpoint_id and older.lane = delivery.lane and older.state = 'pending'))`.execute(
+    db,
+  )
   const ms = rows[0]?.ms ?? null
-  return ms === null ? null : Math.max(1, Math.ceil(ms))
+  return ms === null ? null : Math.max(LEAST_WAIT_MS, Math.ceil(ms))
 }
 
 /** What one attempt came to. */
 export interface Settlement {
-  claim: Pick<Claim, 'id' | 'endpointId' | 'attempt'>
+  claim: Pick<Claim, 'id' | 'endpointId' | 'fence' | 'url'>
   sentAt: Date
   durationMs: number
   outcome: Outcome
   verdict: Verdict
+  /** False for all events of a batch but one: it failed once. */
+  isFirst?: boolean
 }
 
 /**
@@ -195,31 +208,32 @@ async function announce(tx: Transaction<Database>, news: News[]): Promise<void> 
  * more.
  */
 async function settleAll(db: Kysely<Database>, settlements: Settlement[]): Promise<News[]> {
-  const rows = settlements.map(({ claim, sentAt, durationMs, outcome, verdict }) => ({
+  const rows = settlements.map(({ claim, sentAt, durationMs, outcome, verdict, isFirst = true }) => ({
     id: claim.id,
     endpoint_id: claim.endpointId,
-    number: claim.attempt,
+    url: claim.url,
+    number: claim.fence,
     sent_at: sentAt,
     duration_ms: durationMs,
     outcome: outcome.kind,
     status: outcome.kind === 'answered' ? outcome.status : null,
     state: verdict.kind === 'delivered' || verdict.kind === 'dead' ? verdict.kind : 'pending',
-    failed: verdict.kind === 'retry' ? verdict.theirs : verdict.kind !== 'delivered',
+    failed: isFirst && (verdict.kind === 'retry' ? verdict.theirs : verdict.kind !== 'delivered'),
     delay_ms: verdict.kind === 'retry' ? verdict.delayMs : 0,
     hold_ms: verdict.kind === 'retry' ? verdict.holdMs : 0,
-    pause_ms: verdict.kind === 'retry' ? verdict.pauseMs : 0,
+    pause_ms: 'pauseMs' in verdict ? verdict.pauseMs : 0,
     disable: verdict.kind === 'disable' ? verdict.reason : null,
   }))
   const news = await sql<News>`
     with settled as materialized (
       select * from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as row (
-        id bigint, endpoint_id text, number integer, sent_at timestamptz, duration_ms integer, outcome text, status integer,
+        id bigint, endpoint_id text, url text, number integer, sent_at timestamptz, duration_ms integer, outcome text, status integer,
         state text, failed boolean, delay_ms double precision, hold_ms double precision, pause_ms double precision,
         disable text)
     ), endpoints as materialized (
       select id from endpoint where id in (select endpoint_id from settled) order by id for key share
     ), locked as materialized (
-      select id from delivery
+      select id, attempts, due_at from delivery
       where id in (select id from settled) and endpoint_id in (select id from endpoints)
       order by id for no key update
     ), recorded as (
@@ -227,9 +241,12 @@ async function settleAll(db: Kysely<Database>, settlements: Settlement[]): Promi
       select id, number, sent_at, duration_ms, outcome, status from settled join locked using (id)
       on conflict do nothing
     ), met as materialized (
-      select endpoint_id, max(hold_ms) as hold_ms, max(pause_ms) as pause_ms, max(disable) as disable,
-        bool_or(state = 'delivered') as succeeded, count(*) filter (where failed) as failed
-      from settled join locked using (id) group by endpoint_id
+      -- What is said at one URL disables nobody at another.
+      select endpoint_id, max(hold_ms) as hold_ms, max(pause_ms) as pause_ms,
+        max(disable) filter (where settled.url = endpoint.url) as disable,
+        bool_or(settled.state = 'delivered') as succeeded, count(*) filter (where failed) as failed,
+        array_agg(due_at) filter (where attempts = number) as leases
+      from settled join locked using (id) join endpoint on endpoint.id = endpoint_id group by endpoint_id
     ), affected as materialized (
       select id, endpoint.state as state_before from endpoint join met on endpoint_id = id
       where failed > 0 or hold_ms > 0 or disable is not null or pace is not null or probe_until is not null
@@ -242,8 +259,10 @@ async function settleAll(db: Kysely<Database>, settlements: Settlement[]): Promi
         -- After an outage twice as many at once with each success, so that a backlog does not fall on it whole.
         pace = case when met.succeeded then nullif(least(pace * 2, ${FULL_PACE}), ${FULL_PACE}) when met.failed > 0 then 1
           else pace end,
-        probe_until = case when met.pause_ms > 0 and not met.succeeded
-          then now() + met.pause_ms * interval '1 millisecond' end,
+        -- The lease of a probe ends with that probe: POSTs from before it may still come to an end beside it.
+        probe_until = case when not met.succeeded then greatest(
+          case when probe_until = any(met.leases) then null else probe_until end,
+          case when met.pause_ms > 0 then now() + met.pause_ms * interval '1 millisecond' end) end,
         hold_until = case when met.hold_ms > 0
           then greatest(hold_until, now() + met.hold_ms * interval '1 millisecond') else hold_until end,
         state = case when met.disable is not null then 'disabled' else endpoint.state end,

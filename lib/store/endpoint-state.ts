@@ -16,7 +16,8 @@ export function pauseEndpoint(db: Kysely<Database>, id: string, reason: string):
 /** Stops deliveries to an endpoint, and announces it; its events are kept as pending. Throws `not_found`. */
 export function disableEndpoint(db: Kysely<Database>, id: string, reason: string): Promise<void> {
   return db.transaction().execute(async (tx) => {
-    const { state } = await lockEndpoint(tx, id)
+    // Shared, or two that listen to each other's end would wait for each other in a circle.
+    const { state } = await lockEndpoint(tx, id, { shared: true })
     await setState(tx, id, 'disabled', reason)
     if (state !== 'disabled') await announceDisabled(tx, [id])
   })
@@ -73,7 +74,7 @@ export function enableEndpoint(
     const earliest = sending && wanted !== 'all' ? LEASE_MS : 0
     const due = await sql`
       update delivery
-      set retry_until = null, due_at = greatest(now() + ${earliest} * interval '1 millisecond',
+      set retry_until = null, attempts_before = attempts, due_at = greatest(now() + ${earliest} * interval '1 millisecond',
         least(due_at, now() + ${LEASE_MS} * interval '1 millisecond'))
       where endpoint_id = ${id} and state = 'pending'`.execute(tx)
     const queued = Number(due.numAffectedRows)

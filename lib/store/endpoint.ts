@@ -90,9 +90,11 @@ export async function updateEndpoint(
     const isMoved = columns.url !== undefined && columns.url !== url
     const paused = state === 'active' ? ({ state: 'paused', state_reason: UNPROVED } as const) : {}
     const proof = isMoved && must_prove ? { proved_at: null, ...paused } : {}
+    // What the old one did or asked for says nothing of the new one.
+    const anew = isMoved ? { failures: 0, failing_since: null, pace: 1, probe_until: null, hold_until: null } : {}
     await tx
       .updateTable('endpoint')
-      .set({ id, ...columns, ...proof })
+      .set({ id, ...columns, ...proof, ...anew })
       .where('id', '=', id)
       .execute()
   })
@@ -138,10 +140,14 @@ async function toColumns(
   }
 }
 
-/** The endpoint's row under its lock. Throws `not_found`. */
-export async function lockEndpoint(tx: Transaction<Database>, id: string): Promise<Selectable<Database['endpoint']>> {
-  const row = await tx.selectFrom('endpoint').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
-  return row ?? unknown(id)
+/** The endpoint's row under its lock, which only a `shared` one lets make deliveries meanwhile. Throws `not_found`. */
+export async function lockEndpoint(
+  tx: Transaction<Database>,
+  id: string,
+  { shared = false } = {},
+): Promise<Selectable<Database['endpoint']>> {
+  const row = tx.selectFrom('endpoint').selectAll().where('id', '=', id)
+  return (await (shared ? row.forNoKeyUpdate() : row.forUpdate()).executeTakeFirst()) ?? unknown(id)
 }
 
 /** What a message to an endpoint needs, outside of its outbox; secrets and header values as they are stored. Throws `not_found`. */

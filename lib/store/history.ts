@@ -86,7 +86,7 @@ export async function listEvents(
   const [account] = kept.rows
   // Where no event is kept any more, all there ever were are below it.
   const floor = account ? (account.oldest ?? account.position + 1) - 1 : 0
-  return { events, next: events.at(-1)?.position ?? page.after, floor, truncated: page.after < floor }
+  return { events, next: events.at(-1)?.position ?? Math.max(page.after, floor), floor, truncated: page.after < floor }
 }
 
 /** One event for one endpoint, as people ask for it. */

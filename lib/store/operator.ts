@@ -106,7 +106,8 @@ export async function announceStalled(db: Kysely<Database>): Promise<number> {
     const stalled = await tx
       .updateTable('account')
       .set({ stalled_at: sql<Date>`now()` })
-      .where(isStalled)
+      // One that is locked has somebody who looks after it, perhaps for long.
+      .where('id', 'in', tx.selectFrom('account').select('id').where(isStalled).forNoKeyUpdate().skipLocked())
       .returning(['id', 'name', 'listed_at'])
       .execute()
     const drafts = stalled.map(({ id, name, listed_at }) => {

@@ -73,7 +73,8 @@ function queue(db: Kysely<Database>, { endpoint, state }: ReplayFilter, ids: str
   return db.transaction().execute(async (tx) => {
     // Locked in the order of ids, as a settle does.
     const again = await sql`
-      update delivery set state = 'pending', due_at = now(), retry_until = null, finalized_at = null
+      update delivery
+      set state = 'pending', due_at = now(), retry_until = null, finalized_at = null, attempts_before = attempts
       from (
         select id from delivery where endpoint_id = ${endpoint} and event_id = any(${ids}::text[]) and ${isFinal}
         order by id for no key update

@@ -6,7 +6,7 @@ import { createSession } from '../../lib/local/simulator/simulator.ts'
 import { tick } from '../../lib/reconcile.ts'
 import type { Database } from '../../lib/store/database.ts'
 import { claim, type Claim, settle } from '../../lib/store/delivery.ts'
-import { addEndpoint } from '../../lib/store/endpoint.ts'
+import { addEndpoint, updateEndpoint } from '../../lib/store/endpoint.ts'
 import { disableEndpoint, enableEndpoint } from '../../lib/store/endpoint-state.ts'
 import { openImpatient } from '../support/database.ts'
 import { eventually } from '../support/receiver.ts'
@@ -406,4 +406,15 @@ describe('a settle', () => {
     await expect(settling).resolves.toBeUndefined()
     expect(await deliveryRows()).toEqual([])
   })
+})
+
+test('a 410 from where an endpoint was does not disable it where it is', async () => {
+  const id = await subscribe('old')
+  await deliverables(1)
+  const [sent] = await claimFrom(world.db)
+  await updateEndpoint(world.db, id, { url: 'http://127.0.0.1:9/new' })
+
+  await settle(world.db, [settled(sent, { kind: 'disable', reason: 'gone' })])
+
+  expect(await endpointRows()).toMatchObject([{ state: 'active' }])
 })
