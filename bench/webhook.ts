@@ -1,5 +1,5 @@
 // The webhook function as the platform runs it: an invocation goes to an instance that is free, or to a new one. All
-// instances are in this one process, each with connections of its own.
+// instances are in this one process, each with connections of its own; that starting one takes time is left out.
 import type { KyselyPlugin } from 'kysely'
 import { addressGuard } from '../lib/address.ts'
 import { drain } from '../lib/deliver.ts'
@@ -33,7 +33,7 @@ const openInstance = () => {
   return { db: openDatabase(databaseUrl).withPlugin(counting), poster: open() }
 }
 const open = () => openPoster(addressGuard(['127.0.0.0/8']), dnsServers)
-let free: Instance[] = []
+const free: Instance[] = []
 
 async function drainOnce(): Promise<void> {
   const instance = free.pop() ?? openInstance()
@@ -53,6 +53,11 @@ async function loop({ signal }: AbortController): Promise<void> {
 }
 
 const questions = {
+  /** Has so many instances free, with what they need to begin at once. */
+  warm: async (count: number) => {
+    free.push(...Array.from({ length: Math.max(0, count - instances) }, openInstance))
+    await Promise.all(Array.from({ length: free.length }, drainOnce))
+  },
   /** As the reconcile function does after a commit. */
   invoke: () => run(drainOnce()),
   /** One instance, invoked again whenever it has ended. */
@@ -66,15 +71,11 @@ const questions = {
     for (const instance of free) instance.poster = open()
   },
   counts: () => ({ statements, drains, running: running.size, instances }),
-  /** Waits for what is under way. One warm instance is kept. */
+  /** Waits for what is under way. */
   rest: async () => {
     looping?.abort()
     while (running.size > 0) await Promise.all(running)
     if (failure instanceof Error) throw failure
-    const [kept, ...rest] = free
-    free = kept ? [kept] : []
-    await Promise.all(rest.map(({ db }) => db.destroy()))
-    instances = free.length
   },
 }
 export type Webhook = typeof questions
