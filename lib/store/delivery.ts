@@ -17,6 +17,8 @@ export interface Claim {
   headers: Record<string, string>
   /** How many events the endpoint takes in one POST. */
   batchSize: number
+  /** The endpoint has a rate. */
+  isRated: boolean
   /** The number of this attempt, and the fence of its settle. */
   attempt: number
   /** A failure now is the last: it has been tried for long enough. */
@@ -131,7 +133,8 @@ export async function claim(db: Kysely<Database>, options: ClaimOptions): Promis
     from due, endpoint, event
     where delivery.id = due.id and endpoint.id = delivery.endpoint_id and event.id = delivery.event_id
     returning delivery.id, endpoint.id as "endpointId", event.id as "eventId", delivery.position, endpoint.url, event.body,
-      endpoint.headers, endpoint.batch_size as "batchSize", delivery.attempts as attempt,
+      endpoint.headers, endpoint.batch_size as "batchSize", endpoint.rate_per_second is not null as "isRated",
+      delivery.attempts as attempt,
       delivery.retry_until <= now() as expired, endpoint.failures,
       case when endpoint.failing_since <= now() - ${DISABLE_AFTER_MS} * interval '1 millisecond' then (
         select count(*) >= ${DISABLE_AFTER_EVENTS} from (
