@@ -39,8 +39,11 @@ type PostClaims = [Claim, ...Claim[]]
 
 /** Time kept for the last settle. */
 const RESERVE_MS = 500
-/** How soon deliveries that fall due are noticed while all POSTs under way are slow, or a rate is waited for. */
-const LOOK_AGAIN_MS = 250
+/**
+ * How soon deliveries that fall due are noticed while all POSTs under way are slow, or a rate is waited for: the longer nothing
+ * happens, the later, so that drains that wait for one slow endpoint do not ask all the time.
+ */
+const LOOK_AGAIN_MS = { first: 50, longest: 250 }
 
 /**
  * Delivers what is due until nothing is, or the time is nearly up. Throws only for the database, when what was claimed falls due
@@ -64,6 +67,7 @@ async function claimAndPost(db: Kysely<Database>, poster: Poster, options: Drain
   const inFlight = new Map<string, number>()
   const finished: Settlement[] = []
   let underWay = 0
+  let lookMs = LOOK_AGAIN_MS.first
   let fault: unknown
   let wake = () => {}
 
@@ -89,20 +93,21 @@ async function claimAndPost(db: Kysely<Database>, poster: Poster, options: Drain
       result.claimed += claims.length
       for (const post of postsOf(claims)) void start(post, leaseEnd)
     }
-    let lookAgainMs = LOOK_AGAIN_MS
+    let sleepMs = lookMs
     if (underWay === 0 && finished.length === 0) {
       const waitMs = mayClaim ? await untilRate(db) : null
       if (waitMs === null) break
-      lookAgainMs = Math.min(waitMs, LOOK_AGAIN_MS)
+      sleepMs = Math.min(waitMs, LOOK_AGAIN_MS.longest)
     }
     if (finished.length === 0) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, lookAgainMs)
+        const timer = setTimeout(resolve, sleepMs)
         wake = () => {
           clearTimeout(timer)
           resolve()
         }
       })
+      lookMs = finished.length > 0 ? LOOK_AGAIN_MS.first : Math.min(2 * lookMs, LOOK_AGAIN_MS.longest)
     }
     if (finished.length > 0) {
       const batch = finished.splice(0)

@@ -210,6 +210,24 @@ describe('a drain', () => {
     expect(receiver.received).toHaveLength(2)
   })
 
+  test('that waits for a slow endpoint looks for other deliveries four times a second, not all the time', async () => {
+    await world.subscribe({ events: ['session.created'] }, () => () => undefined)
+    await world.subscribe({ events: ['session.created'] })
+    await live(['a'])
+    let statements = 0
+    const counting = world.db.withPlugin({
+      transformQuery: ({ node }) => ((statements += 1), node),
+      transformResult: ({ result }) => Promise.resolve(result),
+    })
+
+    const result = await drain(counting, poster, { timeMs: 20_000, postDeadlineMs: 4_000, random: () => 1 - 1e-9 })
+
+    expect(result).toMatchObject({ delivered: 1, retried: 1 })
+    // Beside those of a drain that meets nobody slow.
+    expect(statements - 6).toBeGreaterThanOrEqual(8)
+    expect(statements - 6).toBeLessThanOrEqual(22)
+  })
+
   test('sends one thing at a time to an endpoint that fails, and many again after a success', async () => {
     const users = Array.from({ length: 6 }, (_, index) => `user-${index}`)
     let status = 500

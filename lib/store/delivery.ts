@@ -39,6 +39,12 @@ export interface ClaimOptions {
   retryForMs: number
 }
 
+/**
+ * An endpoint may have so many times `perEndpoint` under way over all drains, or one that hangs would keep each new drain
+ * busy for as long as a POST may last. More than once, since the claims of a drain that died stay until their leases end.
+ */
+const DRAINS_PER_ENDPOINT = 2
+
 /** What a rate leaves unused for longer than this is lost; so much may be sent at once. */
 const RATE_SLACK = sql`greatest(1 / rate_per_second, 0.25)`
 
@@ -63,12 +69,14 @@ const heads = (condition: ReturnType<typeof sql>, order: ReturnType<typeof sql>)
 
 /**
  * Claims due deliveries for `leaseMs`, enough for `limit` POSTs, at most `perEndpoint` of any one endpoint less those of
- * `inFlight`; fewer of one that recovers, that has a rate, or, one at a time over all drains, that fails. A delivery that was
- * tried before has a POST of its own. Only the oldest pending delivery of a lane can be claimed; rows that another drain is
- * claiming are passed over. A claim that is never settled falls due again when its lease ends.
+ * `inFlight`, and twice as many over all drains; fewer of one that recovers, that has a rate, or, one at a time over all
+ * drains, that fails. A delivery that was tried before has a POST of its own. Only the oldest pending delivery of a lane can be
+ * claimed; rows that another drain is claiming are passed over. A claim that is never settled falls due again when its lease
+ * ends.
  */
 export async function claim(db: Kysely<Database>, options: ClaimOptions): Promise<Claim[]> {
   const lease = sql`now() + ${options.leaseMs} * interval '1 millisecond'`
+  const mostUnderWay = sql`${DRAINS_PER_ENDPOINT * options.perEndpoint}::integer`
   const { rows } = await sql<Claim>`
     with busy as materialized (
       select key as id, value::integer as posts
@@ -80,7 +88,8 @@ export async function claim(db: Kysely<Database>, options: ClaimOptions): Promis
       for no key update skip locked
     ), open as materialized (
       select id, batch_size, pace, coalesce(busy.posts, 0) as busy,
-        greatest(0, least(least(${options.perEndpoint}, pace) - coalesce(busy.posts, 0), tokens)) as places
+        greatest(0, least(least(${options.perEndpoint}, pace) - coalesce(busy.posts, 0), tokens,
+          ${mostUnderWay} - leased / batch_size)) as places
       from (
         select id, batch_size, null::integer as pace, null::integer as tokens
         from endpoint where ${isOpen} and pace is null and rate_per_second is null
@@ -88,7 +97,19 @@ export async function claim(db: Kysely<Database>, options: ClaimOptions): Promis
         select id, batch_size, pace, floor(1e-6 + rate_per_second
           * least(${RATE_SLACK}, extract(epoch from now() - coalesce(next_send_at, '2000-01-01'))))::integer
         from slow
-      ) as endpoint left join busy using (id)
+      ) as endpoint left join busy using (id) cross join lateral (
+        select count(*) as leased
+        from (
+          select from delivery
+          where delivery.endpoint_id = endpoint.id and delivery.due_at > now() and delivery.due_at <= ${lease}
+            and delivery.state = 'pending' and delivery.attempts >= 0
+            -- What waits for its next try has its last one on record.
+            and delivery.attempts > 0
+            and not exists (select from attempt where delivery_id = delivery.id and number = delivery.attempts)
+          order by delivery.due_at
+          limit ${mostUnderWay} * endpoint.batch_size
+        ) as under_way
+      ) as under_way
     ), head as materialized (
       select open.id as endpoint_id, open.busy, picked.id, picked.post
       from open cross join lateral (

@@ -102,6 +102,45 @@ describe('a claim', () => {
     expect(endpointsOf(claims)).toEqual([other])
   })
 
+  test('takes no more of an endpoint than twice what one drain may, over all drains, so that no more of them hang', async () => {
+    const [hanging] = [await subscribe('hanging'), await subscribe('other')]
+    await deliverables(8)
+
+    const claims = []
+    for (let i = 0; i < 4; i += 1) claims.push(await claimFrom(world.db, { perEndpoint: 3 }))
+    const settlements = (claims[0] ?? []).map((one) => settled(one, delivered))
+    await settle(
+      world.db,
+      settlements.filter(({ claim }) => claim.endpointId === hanging),
+    )
+    const afterSettle = await claimFrom(world.db, { perEndpoint: 3 })
+
+    expect(claims.map(({ length }) => length)).toEqual([6, 6, 0, 0])
+    expect(endpointsOf(afterSettle)).toEqual([hanging, hanging])
+  })
+
+  test('does not take for under way what waits for its next try, nor the events of a batch for as many POSTs', async () => {
+    const [trying, batching] = [await subscribe('trying'), await subscribe('batching')]
+    await updateEndpoint(world.db, batching, { batchSize: 4 })
+    await deliverables(8)
+    const first = await claimFrom(world.db, { perEndpoint: 1 })
+    const local = {
+      ...settled(
+        first.find(({ endpointId }) => endpointId === trying),
+        retry(),
+      ),
+    }
+    const later: Verdict = { kind: 'retry', delayMs: 5_000, holdMs: 0, pauseMs: 0, theirs: false }
+    await settle(world.db, [{ ...local, verdict: later }])
+
+    const claims = [await claimFrom(world.db, { perEndpoint: 1 }), await claimFrom(world.db, { perEndpoint: 1 })]
+    const third = await claimFrom(world.db, { perEndpoint: 1 })
+
+    const of = (id: string, some: Claim[]) => some.filter(({ endpointId }) => endpointId === id).length
+    expect([of(batching, first), ...claims.map((some) => of(batching, some))]).toEqual([4, 4, 0])
+    expect([...claims, third].map((some) => of(trying, some))).toEqual([1, 1, 0])
+  })
+
   test('takes one at a time from an endpoint whose last attempt failed, be it the only one', async () => {
     await subscribe('failing')
     await deliverables(3)
@@ -129,7 +168,7 @@ describe('a claim', () => {
     }
 
     const order = []
-    for (let i = 0; i < 4; i += 1) order.push(...(await claimFrom(world.db, { limit: 1, perEndpoint: 1 })))
+    for (let i = 0; i < 4; i += 1) order.push(...(await claimFrom(world.db, { limit: 1 })))
 
     expect(order.map(({ id }) => id)).toEqual([b, c, d, a])
   })

@@ -30,7 +30,7 @@ export interface World extends TestDatabase {
   simulate(name: string, settings?: Partial<Settings>, seed?: number): Promise<SimulatedAccount>
   /** Registers a receiver for events; `id` is the endpoint's. */
   subscribe(
-    options?: { events?: (EventType | '*')[]; account?: string },
+    options?: { events?: (EventType | '*')[]; account?: string; rate?: number; batchSize?: number },
     reply?: (request: Received, count: number) => Reply,
   ): Promise<Receiver & { id: string }>
   close(): Promise<void>
@@ -60,8 +60,8 @@ export async function openWorld(): Promise<World> {
     subscribe: async (options = {}, reply) => {
       const receiver = await openReceiver(reply)
       undo.push(() => receiver.close())
-      const endpoint = { url: receiver.url, account: options.account ?? null, events: options.events ?? ['*'] }
-      const added = await addEndpoint(database.db, { ...endpoint, description: '' })
+      const endpoint = { account: null, events: ['*'], description: '', ...options, url: receiver.url }
+      const added = await addEndpoint(database.db, endpoint)
       receiver.secrets.push(added.secret)
       return Object.assign(receiver, { id: added.id })
     },
