@@ -89,9 +89,28 @@ describe('a subscriber', () => {
       [0, 1],
       [4, 0],
     ])
-    const [first, second, third, fourth] = receiver.received
-    expect(new Set([first?.body, second?.body, third?.body, fourth?.body]).size).toBe(1)
+    const tries = receiver.received.slice(0, 4)
+    expect(new Set(tries.map(({ body }) => body)).size).toBe(1)
+    expect(new Set(tries.map(({ id }) => id)).size).toBe(1)
     expect(receiver.received.slice(3).map(({ event }) => event.type)).toEqual(LIFE)
+  })
+
+  test('that refuses one session gets all the others, and that one when it takes it', async () => {
+    let refused = ''
+    const receiver = await world.subscribe({}, ({ event }) => (event.subject === refused ? 500 : 204))
+    const [first = '', ...others] = await live(['a', 'b', 'c'])
+    refused = first
+
+    const result = await drainNow({ random: () => 0.999 })
+    const meanwhile = receiver.received.filter(({ event }) => event.subject !== first)
+    refused = ''
+    await makeDue()
+    await drainNow()
+
+    expect(result).toMatchObject({ delivered: 8, retried: 1 })
+    expect(meanwhile.map(({ event }) => event.subject).sort()).toEqual(others.flatMap((id) => [id, id, id, id]).sort())
+    const own = receiver.received.filter(({ event }) => event.subject === first).map(({ event }) => event.type)
+    expect(own).toEqual(['session.created', ...LIFE])
   })
 
   test('that hangs does not delay another', async () => {

@@ -54,3 +54,21 @@ test('docs/delivery.md names the operator events that there are', () => {
 
   expect(named).toEqual([...OPERATOR_EVENT_TYPES, 'webhook.ping'])
 })
+
+test('docs/comparison.md has a test, by its file and name, for each thing that Rollcall is said to do', () => {
+  const text = readFileSync(join(root, 'docs/comparison.md'), 'utf8')
+  const numbered = [...text.matchAll(/^\| (\d+) +\| (.+?) +\| (.+?) +\|/gm)]
+  const features = numbered.filter(([, , cell = '']) => !cell.startsWith('['))
+  const tests = numbered
+    .filter(([, , cell = '']) => cell.startsWith('['))
+    .map(([, no, link = '', title = '']) => {
+      return { no, file: /\(\.\.\/(.+)\)/.exec(link)?.[1] ?? '', title }
+    })
+  const done = features.filter(([, , , rollcall = '']) => !/^no\b/.test(rollcall)).map(([, no]) => no)
+  const isThere = ({ file, title }: { file: string; title: string }) =>
+    existsSync(join(root, file)) && readFileSync(join(root, file), 'utf8').includes(`'${title}'`)
+
+  expect(features.map(([, no]) => no)).toEqual(Array.from({ length: 39 }, (_, index) => String(index + 1)))
+  expect([...new Set(tests.map(({ no }) => no))]).toEqual(done)
+  expect(tests.filter((one) => !isThere(one))).toEqual([])
+})

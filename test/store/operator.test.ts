@@ -58,6 +58,7 @@ const claimOf = async (endpoint: string, limit = 100) => {
 }
 const dead: Verdict = { kind: 'dead' }
 const gone: Verdict = { kind: 'disable', reason: 'gone' }
+const failing: Verdict = { kind: 'disable', reason: 'failing' }
 
 /** From here on the database refuses every event, as if the process had died there. */
 const breakEvents = () =>
@@ -169,6 +170,7 @@ describe('an endpoint that becomes disabled', () => {
   test.each([
     ['by command', 'by hand', (id: string) => disableEndpoint(world.db, id, 'by hand')],
     ['by a 410', 'gone', async (id: string) => settle(world.db, come(await claimOf(id, 1), gone))],
+    ['by days of failure', 'failing', async (id: string) => settle(world.db, come(await claimOf(id, 1), failing))],
   ])('%s is told with its reason', async (_, reason, disable) => {
     const [subject, listener] = [await subscribe(['*']), await subscribe(['endpoint.disabled'])]
     await seed(world.db, { sessions: 1 })
