@@ -66,9 +66,18 @@ export async function start({ environment, folder, tickSeconds, say }: StartOpti
     const deliver = () => drainAndTell(db, poster, keyring, say)
     const onFault = (error: unknown) =>
       say(pc.red(`${clock()}  ${describe(explainDatabaseError(error))}; will try again`))
+    // Not waited for, as in the cloud: a receiver that hangs must not hold up the next tick.
+    const drains = new Set<Promise<void>>()
+    const invoke = () => {
+      const one = deliver()
+        .catch(onFault)
+        .finally(() => drains.delete(one))
+      drains.add(one)
+    }
     undo.push(
+      async () => void (await Promise.all(drains)),
       every(SWEEP_SECONDS, deliver, onFault),
-      every(tickSeconds, () => tickAndTell(db, api.accounts, deliver, say), onFault),
+      every(tickSeconds, () => tickAndTell(db, api.accounts, invoke, say), onFault),
     )
     return stop
   } catch (error) {
@@ -157,12 +166,12 @@ async function subscribe(
 async function tickAndTell(
   db: Kysely<Database>,
   accounts: Account[],
-  deliver: () => Promise<void>,
+  invoke: () => void,
   say: (line: string) => void,
 ): Promise<void> {
   const results = await reconcile(db, accounts)
   for (const result of results) tell(result, say)
-  if (results.some((result) => result.deliveries > 0)) await deliver()
+  if (results.some((result) => result.deliveries > 0)) invoke()
 }
 
 function tell(result: TickResult, say: (line: string) => void): void {
