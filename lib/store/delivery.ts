@@ -46,17 +46,21 @@ const RATE_SLACK = sql`greatest(1 / rate_per_second, 0.25)`
 const isOpen = sql`endpoint.state = 'active' and (hold_until is null or hold_until <= now())
   and (probe_until is null or probe_until <= now())`
 
-/** The deliveries that can be claimed of an endpoint that is `open`: due, and the oldest of their lanes. */
+/**
+ * Due, and the oldest of its lane. The conditions of delivery_due are not repeated within, and it is no join, so that however few
+ * deliveries the planner thinks are pending, it looks for the oldest of a lane in delivery_lane alone. `<=` can only mean equal; but
+ * by `=` the planner expects hardly any to be the oldest, and then reads and sorts all that is due for the few that are taken.
+ */
+const isClaimable = sql`delivery.due_at <= now() and delivery.state = 'pending' and delivery.attempts >= 0
+  and delivery.position <= (
+    select min(older.position) from delivery older
+    where older.endpoint_id = delivery.endpoint_id and older.lane = delivery.lane and older.state = 'pending')`
+
+/** The deliveries that can be claimed of an endpoint that is `open`. */
 const heads = (condition: ReturnType<typeof sql>, order: ReturnType<typeof sql>) => sql`
   select delivery.id, delivery.attempts = delivery.attempts_before as is_new
   from delivery
-  where ${condition} and delivery.endpoint_id = open.id and delivery.due_at <= now()
-    -- The conditions of delivery_due. They are not repeated below, and it is no join, so that however few deliveries the
-    -- planner thinks are pending, it looks for the oldest of a lane in delivery_lane alone.
-    and delivery.state = 'pending' and delivery.attempts >= 0
-    and delivery.position = (
-      select min(older.position) from delivery older
-      where older.endpoint_id = delivery.endpoint_id and older.lane = delivery.lane and older.state = 'pending')
+  where ${condition} and delivery.endpoint_id = open.id and ${isClaimable}
   order by ${order}
   limit open.places * open.batch_size
   for update skip locked`
@@ -120,8 +124,9 @@ export async function claim(db: Kysely<Database>, options: ClaimOptions): Promis
     update delivery
     set attempts = attempts + 1, due_at = ${lease},
       retry_until = coalesce(retry_until, now() + ${options.retryForMs} * interval '1 millisecond')
-    from due, endpoint, event
-    where delivery.id = due.id and endpoint.id = delivery.endpoint_id and event.id = delivery.event_id
+    from endpoint, event
+    -- An array, of which the planner expects little: of what it thinks is due it would read all deliveries and events there are.
+    where delivery.id = any(array(select id from due)) and endpoint.id = delivery.endpoint_id and event.id = delivery.event_id
     returning delivery.id, endpoint.id as "endpointId", event.id as "eventId", delivery.position, endpoint.url, event.body,
       endpoint.headers, endpoint.batch_size as "batchSize", delivery.attempts as fence,
       delivery.attempts - delivery.attempts_before as attempt,
@@ -152,12 +157,7 @@ export async function untilRate(db: Kysely<Database>): Promise<number | null> {
       min(coalesce(next_send_at, now()) + interval '1 second' / rate_per_second) - now())::float8 as ms
     from endpoint
     where rate_per_second is not null and ${isOpen} and exists (
-      select from delivery where endpoint_id = endpoint.id and delivery.state = 'pending' and attempts >= 0
-        and due_at <= now() and delivery.position = (
-          select min(older.position) from delivery older
-          where older.endpoint_id = delivery.endpoint_id and older.lane = delivery.lane and older.state = 'pending'))`.execute(
-    db,
-  )
+      select from delivery where endpoint_id = endpoint.id and ${isClaimable})`.execute(db)
   const ms = rows[0]?.ms ?? null
   return ms === null ? null : Math.max(LEAST_WAIT_MS, Math.ceil(ms))
 }
