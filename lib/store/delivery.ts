@@ -241,14 +241,15 @@ async function settleAll(db: Kysely<Database>, settlements: Settlement[]): Promi
       select id, number, sent_at, duration_ms, outcome, status from settled join locked using (id)
       on conflict do nothing
     ), met as materialized (
-      -- What is said at one URL disables nobody at another.
-      select endpoint_id, max(hold_ms) as hold_ms, max(pause_ms) as pause_ms,
-        max(disable) filter (where settled.url = endpoint.url) as disable,
-        bool_or(settled.state = 'delivered') as succeeded, count(*) filter (where failed) as failed,
+      select endpoint_id, max(hold_ms) as hold_ms, max(pause_ms) as pause_ms, max(disable) as disable,
+        max(url) filter (where disable is not null) as disabling_url,
+        bool_or(state = 'delivered') as succeeded, count(*) filter (where failed) as failed,
         array_agg(due_at) filter (where attempts = number) as leases
-      from settled join locked using (id) join endpoint on endpoint.id = endpoint_id group by endpoint_id
+      from settled join locked using (id) group by endpoint_id
     ), affected as materialized (
-      select id, endpoint.state as state_before from endpoint join met on endpoint_id = id
+      -- What is said at one URL disables nobody at another, and only under the lock is it sure which one it is.
+      select id, case when url = disabling_url and state <> 'disabled' then disable end as disable
+      from endpoint join met on endpoint_id = id
       where failed > 0 or hold_ms > 0 or disable is not null or pace is not null or probe_until is not null
       order by id for no key update of endpoint
     ), marked as (
@@ -265,11 +266,11 @@ async function settleAll(db: Kysely<Database>, settlements: Settlement[]): Promi
           case when met.pause_ms > 0 then now() + met.pause_ms * interval '1 millisecond' end) end,
         hold_until = case when met.hold_ms > 0
           then greatest(hold_until, now() + met.hold_ms * interval '1 millisecond') else hold_until end,
-        state = case when met.disable is not null then 'disabled' else endpoint.state end,
-        state_reason = coalesce(met.disable, state_reason)
+        state = case when affected.disable is not null then 'disabled' else endpoint.state end,
+        state_reason = coalesce(affected.disable, state_reason)
       from met join affected on affected.id = met.endpoint_id
       where endpoint.id = met.endpoint_id
-      returning endpoint.id, met.disable is not null and affected.state_before <> 'disabled' as is_news
+      returning endpoint.id, affected.disable
     ), done as (
       update delivery
       set state = settled.state,
@@ -282,6 +283,6 @@ async function settleAll(db: Kysely<Database>, settlements: Settlement[]): Promi
     )
     select endpoint_id as "endpointId", event_id as "eventId" from done where state = 'dead'
     union all
-    select id, null from marked where is_news`.execute(db)
+    select id, null from marked where disable is not null`.execute(db)
   return news.rows
 }

@@ -16,8 +16,7 @@ export function pauseEndpoint(db: Kysely<Database>, id: string, reason: string):
 /** Stops deliveries to an endpoint, and announces it; its events are kept as pending. Throws `not_found`. */
 export function disableEndpoint(db: Kysely<Database>, id: string, reason: string): Promise<void> {
   return db.transaction().execute(async (tx) => {
-    // Shared, or two that listen to each other's end would wait for each other in a circle.
-    const { state } = await lockEndpoint(tx, id, { shared: true })
+    const { state } = await lockEndpoint(tx, id)
     await setState(tx, id, 'disabled', reason)
     if (state !== 'disabled') await announceDisabled(tx, [id])
   })
@@ -46,7 +45,8 @@ export function enableEndpoint(
   wanted: Missed,
 ): Promise<{ missed: number; queued: number }> {
   return db.transaction().execute(async (tx) => {
-    const { state, must_prove, proved_at } = await lockEndpoint(tx, id)
+    // A settle locks endpoints before deliveries, too: none has a delivery of this one while they are changed here.
+    const { state, must_prove, proved_at } = await lockEndpoint(tx, id, { alone: true })
     if (state === 'active') return { missed: 0, queued: 0 }
     if (must_prove && !proved_at) {
       throw new AppError(

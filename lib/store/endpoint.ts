@@ -140,14 +140,17 @@ async function toColumns(
   }
 }
 
-/** The endpoint's row under its lock, which only a `shared` one lets make deliveries meanwhile. Throws `not_found`. */
+/**
+ * The endpoint's row under its lock. Deliveries are made for it and settled meanwhile, unless it is locked `alone`: whoever holds
+ * that must wait for no account or other endpoint, which may wait for it. Throws `not_found`.
+ */
 export async function lockEndpoint(
   tx: Transaction<Database>,
   id: string,
-  { shared = false } = {},
+  { alone = false } = {},
 ): Promise<Selectable<Database['endpoint']>> {
   const row = tx.selectFrom('endpoint').selectAll().where('id', '=', id)
-  return (await (shared ? row.forNoKeyUpdate() : row.forUpdate()).executeTakeFirst()) ?? unknown(id)
+  return (await (alone ? row.forUpdate() : row.forNoKeyUpdate()).executeTakeFirst()) ?? unknown(id)
 }
 
 /** What a message to an endpoint needs, outside of its outbox; secrets and header values as they are stored. Throws `not_found`. */
