@@ -424,6 +424,17 @@ describe('a wrong command line is exit code 2, and says what is expected', () =>
     expect(stderr).not.toMatch(/^\s+at .*:\d+/m)
   })
 
+  it.each(["authorization Bearer hush's", "host: hush' is invalid", 'x-a: hush\nx-b: hush'])(
+    'but not the value of a header: %j',
+    async (header) => {
+      const { code, stderr } = await rollcall(['endpoint', 'add', '--url', 'https://example.com', '--header', header])
+
+      expect(code).toBe(2)
+      expect(stderr).toMatch(/--header .*Expected 'name: value'/)
+      expect(stderr).not.toContain('hush')
+    },
+  )
+
   it.each([['--help'], ['tick --help'], ['endpoint --help'], ['endpoint enable --help'], ['simulate --help']])(
     'but `%s` is help, exit code 0',
     async (line) => {
