@@ -2,6 +2,7 @@ import { type Kysely, sql, type Transaction } from 'kysely'
 import { DISABLE_AFTER_EVENTS, DISABLE_AFTER_MS, FULL_PACE, type Outcome, type Verdict } from '../core/retry.ts'
 import type { Database } from './database.ts'
 import { announceDead, announceDisabled } from './operator.ts'
+import { secretsOf } from './secret.ts'
 
 /** A delivery that is ours until the lease ends, with all that its POST needs. */
 export interface Claim {
@@ -139,11 +140,7 @@ export async function claim(db: Kysely<Database>, options: ClaimOptions): Promis
           limit ${DISABLE_AFTER_EVENTS}
         ) as tried
       ) else false end as hopeless,
-      array(
-        select secret from endpoint_secret
-        where endpoint_id = endpoint.id and (expires_at is null or expires_at > now())
-        order by kind desc, created_at desc
-      ) as secrets`.execute(db)
+      array(${secretsOf(sql`endpoint.id`)}) as secrets`.execute(db)
   return rows
 }
 
@@ -191,15 +188,10 @@ interface News {
 }
 
 async function announce(tx: Transaction<Database>, news: News[]): Promise<void> {
-  const dead = news.flatMap(({ endpointId, eventId }) => (eventId === null ? [] : [{ endpointId, eventId }]))
-  const disabled = news.filter(({ eventId }) => eventId === null)
-  if (dead.length > 0) await announceDead(tx, dead)
-  if (disabled.length > 0) {
-    await announceDisabled(
-      tx,
-      disabled.map(({ endpointId }) => endpointId),
-    )
-  }
+  const dead = news.flatMap(({ endpointId, eventId }) => (eventId === null ? [] : { endpointId, eventId }))
+  const disabled = news.flatMap(({ endpointId, eventId }) => (eventId === null ? endpointId : []))
+  await announceDead(tx, dead)
+  await announceDisabled(tx, disabled)
 }
 
 /**
@@ -227,8 +219,8 @@ async function settleAll(db: Kysely<Database>, settlements: Settlement[]): Promi
   const news = await sql<News>`
     with settled as materialized (
       select * from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as row (
-        id bigint, endpoint_id text, url text, number integer, sent_at timestamptz, duration_ms integer, outcome text, status integer,
-        state text, failed boolean, delay_ms double precision, hold_ms double precision, pause_ms double precision,
+        id bigint, endpoint_id text, url text, number integer, sent_at timestamptz, duration_ms integer, outcome text,
+        status integer, state text, failed boolean, delay_ms double precision, hold_ms double precision, pause_ms double precision,
         disable text)
     ), endpoints as materialized (
       select id from endpoint where id in (select endpoint_id from settled) order by id for key share
