@@ -91,7 +91,7 @@ async function claimAndPost(db: Kysely<Database>, poster: Poster, options: Drain
       const leaseEnd = performance.now() + leaseMs
       const claims = await claim(db, { limit: free, perEndpoint, inFlight, leaseMs, retryForMs: RETRY_FOR_MS })
       result.claimed += claims.length
-      for (const post of postsOf(claims)) void start(post, leaseEnd)
+      for (const together of postsOf(claims)) void start(together, leaseEnd)
     }
     let sleepMs = lookMs
     if (underWay === 0 && finished.length === 0) {
@@ -110,9 +110,9 @@ async function claimAndPost(db: Kysely<Database>, poster: Poster, options: Drain
       lookMs = finished.length > 0 ? LOOK_AGAIN_MS.first : Math.min(2 * lookMs, LOOK_AGAIN_MS.longest)
     }
     if (finished.length > 0) {
-      const batch = finished.splice(0)
-      await settle(db, batch)
-      for (const { verdict } of batch) result[COUNTED_AS[verdict.kind]] += 1
+      const settlements = finished.splice(0)
+      await settle(db, settlements)
+      for (const { verdict } of settlements) result[COUNTED_AS[verdict.kind]] += 1
     }
   }
   if (fault instanceof Error) throw fault
@@ -121,7 +121,7 @@ async function claimAndPost(db: Kysely<Database>, poster: Poster, options: Drain
 
 const COUNTED_AS = { delivered: 'delivered', retry: 'retried', disable: 'retried', dead: 'dead' } as const
 
-/** One POST with the events of its claims, sent and judged; nothing is sent, nor settled, when their lease might end meanwhile. */
+/** One POST with the events of its claims, sent and judged; neither sent nor settled when their lease might end meanwhile. */
 async function attempt(
   poster: Poster,
   claims: PostClaims,

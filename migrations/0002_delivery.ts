@@ -51,6 +51,9 @@ const STATEMENTS = [
   `alter table delivery
     add column attempts_before integer not null default 0,
     add constraint delivery_attempts_before_bounded check (attempts_before between 0 and attempts)`,
+  // In the order of a claim, which then reads no more than it takes. It read all that was due: 50 ms for 20,000.
+  `drop index delivery_due`,
+  `create index delivery_due on delivery (endpoint_id, due_at, id) where state = 'pending' and attempts >= 0`,
   // Most rows of an outbox are soon dead; by the default a fifth of a large table would have to be so before it is cleaned.
   `alter table delivery set (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02)`,
 ]

@@ -397,6 +397,18 @@ describe('a failure is one line that says what to do, and exit code 1', () => {
   })
 })
 
+it('an update leaves the rate and headers of an endpoint as they are, unless it says that there are none', async () => {
+  const url = ['--url', 'https://example.com/rate']
+  const { id } = await json<{ id: string }>('endpoint', 'add', ...url, '--rate', '5', '--header', 'x-a: b')
+  const update = (...args: string[]) => json<object>('endpoint', 'update', id, ...args)
+
+  expect(await update('--description', 'new')).toMatchObject({ description: 'new', rate: 5, headers: ['x-a'] })
+  expect(await update('--rate', '6')).toMatchObject({ rate: 6, headers: ['x-a'] })
+  expect(await update('--no-rate')).toMatchObject({ rate: null, headers: ['x-a'] })
+  expect(await update('--no-headers')).toMatchObject({ rate: null, headers: [] })
+  await json('endpoint', 'remove', id)
+})
+
 describe('a wrong command line is exit code 2, and says what is expected', () => {
   it.each([
     [[], /Usage: rollcall/],
@@ -423,6 +435,17 @@ describe('a wrong command line is exit code 2, and says what is expected', () =>
     expect(stderr).toMatch(expected)
     expect(stderr).not.toMatch(/^\s+at .*:\d+/m)
   })
+
+  it.each(["authorization Bearer hush's", "host: hush' is invalid", 'x-a: hush\nx-b: hush'])(
+    'but not the value of a header: %j',
+    async (header) => {
+      const { code, stderr } = await rollcall(['endpoint', 'add', '--url', 'https://example.com', '--header', header])
+
+      expect(code).toBe(2)
+      expect(stderr).toMatch(/--header .*Expected 'name: value'/)
+      expect(stderr).not.toContain('hush')
+    },
+  )
 
   it.each([['--help'], ['tick --help'], ['endpoint --help'], ['endpoint enable --help'], ['simulate --help']])(
     'but `%s` is help, exit code 0',

@@ -28,7 +28,8 @@ interface SettingOptions extends Options {
   account?: string
   description?: string
   header?: Record<string, string>
-  rate?: number
+  /** False: no limit. */
+  rate?: number | false
   batch?: number
 }
 
@@ -124,20 +125,17 @@ function addSettings(endpoint: Command): void {
     .action(
       async (
         id: string,
-        options: Omit<SettingOptions, 'rate'> & {
+        options: SettingOptions & {
           url?: string
           allAccounts?: boolean
           headers: boolean
-          rate?: number | boolean
         },
       ) => {
-        const { url, allAccounts, headers, rate, ...given } = options
+        const { url, allAccounts, headers, ...given } = options
         const settings: Partial<EndpointSettings> = {
           ...settingsOf(given),
           ...(allAccounts && { account: null }),
           ...(!headers && { headers: {} }),
-          ...(typeof rate === 'number' && { rate }),
-          ...(rate === false && { rate: null }),
         }
         const updated = await withDatabase(['addressGuard', 'keyring'], async (db, { addressGuard, keyring }) => {
           const moved = url === undefined ? {} : { url: await checkEndpoint(addressGuard, url) }
@@ -163,7 +161,7 @@ function settingsOf({ events, account, description, header, rate, batch }: Setti
     ...(account !== undefined && { account }),
     ...(description !== undefined && { description }),
     ...(header && { headers: header }),
-    ...(rate !== undefined && { rate }),
+    ...(rate !== undefined && { rate: rate || null }),
     ...(batch !== undefined && { batchSize: batch }),
   }
 }

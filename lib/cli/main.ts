@@ -17,6 +17,11 @@ async function run(argv: string[]): Promise<number> {
     .description('events, webhooks and history of Tencent Cloud AI Digital Human sessions')
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
+    // Commander shows the argument it refuses; a header's holds a secret, perhaps.
+    .configureOutput({
+      outputError: (text, write) =>
+        write(text.replace(/(option '--header .*?') argument '.*' is invalid/s, '$1 is invalid')),
+    })
   addServers(program)
   addJobs(program)
   addEndpointCommands(program)

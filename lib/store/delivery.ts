@@ -2,6 +2,7 @@ import { type Kysely, sql, type Transaction } from 'kysely'
 import { DISABLE_AFTER_EVENTS, DISABLE_AFTER_MS, FULL_PACE, type Outcome, type Verdict } from '../core/retry.ts'
 import type { Database } from './database.ts'
 import { announceDead, announceDisabled } from './operator.ts'
+import { secretsOf } from './secret.ts'
 
 /** A delivery that is ours until the lease ends, with all that its POST needs. */
 export interface Claim {
@@ -52,17 +53,21 @@ const RATE_SLACK = sql`greatest(1 / rate_per_second, 0.25)`
 const isOpen = sql`endpoint.state = 'active' and (hold_until is null or hold_until <= now())
   and (probe_until is null or probe_until <= now())`
 
-/** The deliveries that can be claimed of an endpoint that is `open`: due, and the oldest of their lanes. */
+/**
+ * Due, and the oldest of its lane. The conditions of delivery_due are not repeated within, and it is no join, so that however few
+ * deliveries the planner thinks are pending, it looks for the oldest of a lane in delivery_lane alone. `<=` can only mean equal; but
+ * by `=` the planner expects hardly any to be the oldest, and then reads and sorts all that is due for the few that are taken.
+ */
+const isClaimable = sql`delivery.due_at <= now() and delivery.state = 'pending' and delivery.attempts >= 0
+  and delivery.position <= (
+    select min(older.position) from delivery older
+    where older.endpoint_id = delivery.endpoint_id and older.lane = delivery.lane and older.state = 'pending')`
+
+/** The deliveries that can be claimed of an endpoint that is `open`. */
 const heads = (condition: ReturnType<typeof sql>, order: ReturnType<typeof sql>) => sql`
   select delivery.id, delivery.attempts = delivery.attempts_before as is_new
   from delivery
-  where ${condition} and delivery.endpoint_id = open.id and delivery.due_at <= now()
-    -- The conditions of delivery_due. They are not repeated below, and it is no join, so that however few deliveries the
-    -- planner thinks are pending, it looks for the oldest of a lane in delivery_lane alone.
-    and delivery.state = 'pending' and delivery.attempts >= 0
-    and delivery.position = (
-      select min(older.position) from delivery older
-      where older.endpoint_id = delivery.endpoint_id and older.lane = delivery.lane and older.state = 'pending')
+  where ${condition} and delivery.endpoint_id = open.id and ${isClaimable}
   order by ${order}
   limit open.places * open.batch_size
   for update skip locked`
@@ -141,8 +146,9 @@ export async function claim(db: Kysely<Database>, options: ClaimOptions): Promis
     update delivery
     set attempts = attempts + 1, due_at = ${lease},
       retry_until = coalesce(retry_until, now() + ${options.retryForMs} * interval '1 millisecond')
-    from due, endpoint, event
-    where delivery.id = due.id and endpoint.id = delivery.endpoint_id and event.id = delivery.event_id
+    from endpoint, event
+    -- An array, of which the planner expects little: of what it thinks is due it would read all deliveries and events there are.
+    where delivery.id = any(array(select id from due)) and endpoint.id = delivery.endpoint_id and event.id = delivery.event_id
     returning delivery.id, endpoint.id as "endpointId", event.id as "eventId", delivery.position, endpoint.url, event.body,
       endpoint.headers, endpoint.batch_size as "batchSize", delivery.attempts as fence,
       delivery.attempts - delivery.attempts_before as attempt,
@@ -155,11 +161,7 @@ export async function claim(db: Kysely<Database>, options: ClaimOptions): Promis
           limit ${DISABLE_AFTER_EVENTS}
         ) as tried
       ) else false end as hopeless,
-      array(
-        select secret from endpoint_secret
-        where endpoint_id = endpoint.id and (expires_at is null or expires_at > now())
-        order by kind desc, created_at desc
-      ) as secrets`.execute(db)
+      array(${secretsOf(sql`endpoint.id`)}) as secrets`.execute(db)
   return rows
 }
 
@@ -173,12 +175,7 @@ export async function untilRate(db: Kysely<Database>): Promise<number | null> {
       min(coalesce(next_send_at, now()) + interval '1 second' / rate_per_second) - now())::float8 as ms
     from endpoint
     where rate_per_second is not null and ${isOpen} and exists (
-      select from delivery where endpoint_id = endpoint.id and delivery.state = 'pending' and attempts >= 0
-        and due_at <= now() and delivery.position = (
-          select min(older.position) from delivery older
-          where older.endpoint_id = delivery.endpoint_id and older.lane = delivery.lane and older.state = 'pending'))`.execute(
-    db,
-  )
+      select from delivery where endpoint_id = endpoint.id and ${isClaimable})`.execute(db)
   const ms = rows[0]?.ms ?? null
   return ms === null ? null : Math.max(LEAST_WAIT_MS, Math.ceil(ms))
 }
@@ -212,15 +209,10 @@ interface News {
 }
 
 async function announce(tx: Transaction<Database>, news: News[]): Promise<void> {
-  const dead = news.flatMap(({ endpointId, eventId }) => (eventId === null ? [] : [{ endpointId, eventId }]))
-  const disabled = news.filter(({ eventId }) => eventId === null)
-  if (dead.length > 0) await announceDead(tx, dead)
-  if (disabled.length > 0) {
-    await announceDisabled(
-      tx,
-      disabled.map(({ endpointId }) => endpointId),
-    )
-  }
+  const dead = news.flatMap(({ endpointId, eventId }) => (eventId === null ? [] : { endpointId, eventId }))
+  const disabled = news.flatMap(({ endpointId, eventId }) => (eventId === null ? endpointId : []))
+  await announceDead(tx, dead)
+  await announceDisabled(tx, disabled)
 }
 
 /**
@@ -248,8 +240,8 @@ async function settleAll(db: Kysely<Database>, settlements: Settlement[]): Promi
   const news = await sql<News>`
     with settled as materialized (
       select * from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as row (
-        id bigint, endpoint_id text, url text, number integer, sent_at timestamptz, duration_ms integer, outcome text, status integer,
-        state text, failed boolean, delay_ms double precision, hold_ms double precision, pause_ms double precision,
+        id bigint, endpoint_id text, url text, number integer, sent_at timestamptz, duration_ms integer, outcome text,
+        status integer, state text, failed boolean, delay_ms double precision, hold_ms double precision, pause_ms double precision,
         disable text)
     ), endpoints as materialized (
       select id from endpoint where id in (select endpoint_id from settled) order by id for key share
@@ -262,14 +254,15 @@ async function settleAll(db: Kysely<Database>, settlements: Settlement[]): Promi
       select id, number, sent_at, duration_ms, outcome, status from settled join locked using (id)
       on conflict do nothing
     ), met as materialized (
-      -- What is said at one URL disables nobody at another.
-      select endpoint_id, max(hold_ms) as hold_ms, max(pause_ms) as pause_ms,
-        max(disable) filter (where settled.url = endpoint.url) as disable,
-        bool_or(settled.state = 'delivered') as succeeded, count(*) filter (where failed) as failed,
+      select endpoint_id, max(hold_ms) as hold_ms, max(pause_ms) as pause_ms, max(disable) as disable,
+        max(url) filter (where disable is not null) as disabling_url,
+        bool_or(state = 'delivered') as succeeded, count(*) filter (where failed) as failed,
         array_agg(due_at) filter (where attempts = number) as leases
-      from settled join locked using (id) join endpoint on endpoint.id = endpoint_id group by endpoint_id
+      from settled join locked using (id) group by endpoint_id
     ), affected as materialized (
-      select id, endpoint.state as state_before from endpoint join met on endpoint_id = id
+      -- What is said at one URL disables nobody at another, and only under the lock is it sure which one it is.
+      select id, case when url = disabling_url and state <> 'disabled' then disable end as disable
+      from endpoint join met on endpoint_id = id
       where failed > 0 or hold_ms > 0 or disable is not null or pace is not null or probe_until is not null
       order by id for no key update of endpoint
     ), marked as (
@@ -286,11 +279,11 @@ async function settleAll(db: Kysely<Database>, settlements: Settlement[]): Promi
           case when met.pause_ms > 0 then now() + met.pause_ms * interval '1 millisecond' end) end,
         hold_until = case when met.hold_ms > 0
           then greatest(hold_until, now() + met.hold_ms * interval '1 millisecond') else hold_until end,
-        state = case when met.disable is not null then 'disabled' else endpoint.state end,
-        state_reason = coalesce(met.disable, state_reason)
+        state = case when affected.disable is not null then 'disabled' else endpoint.state end,
+        state_reason = coalesce(affected.disable, state_reason)
       from met join affected on affected.id = met.endpoint_id
       where endpoint.id = met.endpoint_id
-      returning endpoint.id, met.disable is not null and affected.state_before <> 'disabled' as is_news
+      returning endpoint.id, affected.disable
     ), done as (
       update delivery
       set state = settled.state,
@@ -303,6 +296,6 @@ async function settleAll(db: Kysely<Database>, settlements: Settlement[]): Promi
     )
     select endpoint_id as "endpointId", event_id as "eventId" from done where state = 'dead'
     union all
-    select id, null from marked where is_news`.execute(db)
+    select id, null from marked where disable is not null`.execute(db)
   return news.rows
 }

@@ -2,7 +2,7 @@ import { type Kysely, sql, type Transaction } from 'kysely'
 import { LEASE_MS } from '../core/retry.ts'
 import { AppError } from '../errors.ts'
 import type { Database } from './database.ts'
-import { lockEndpoint } from './endpoint.ts'
+import { ANEW, lockEndpoint } from './endpoint.ts'
 import { announceDisabled } from './operator.ts'
 
 /** Stops deliveries to an endpoint for a while; its events are kept as pending. A disabled one stays so. Throws `not_found`. */
@@ -16,8 +16,7 @@ export function pauseEndpoint(db: Kysely<Database>, id: string, reason: string):
 /** Stops deliveries to an endpoint, and announces it; its events are kept as pending. Throws `not_found`. */
 export function disableEndpoint(db: Kysely<Database>, id: string, reason: string): Promise<void> {
   return db.transaction().execute(async (tx) => {
-    // Shared, or two that listen to each other's end would wait for each other in a circle.
-    const { state } = await lockEndpoint(tx, id, { shared: true })
+    const { state } = await lockEndpoint(tx, id)
     await setState(tx, id, 'disabled', reason)
     if (state !== 'disabled') await announceDisabled(tx, [id])
   })
@@ -26,8 +25,6 @@ export function disableEndpoint(db: Kysely<Database>, id: string, reason: string
 async function setState(tx: Transaction<Database>, id: string, state: 'paused' | 'disabled', reason: string) {
   await tx.updateTable('endpoint').set({ state, state_reason: reason }).where('id', '=', id).execute()
 }
-
-const RECOVERED = { failures: 0, failing_since: null }
 
 /** What to deliver of what an endpoint missed: everything, the last event of each session, or nothing. */
 export const MISSED = ['all', 'latest', 'none'] as const
@@ -46,7 +43,8 @@ export function enableEndpoint(
   wanted: Missed,
 ): Promise<{ missed: number; queued: number }> {
   return db.transaction().execute(async (tx) => {
-    const { state, must_prove, proved_at } = await lockEndpoint(tx, id)
+    // A settle locks endpoints before deliveries, too: none has a delivery of this one while they are changed here.
+    const { state, must_prove, proved_at } = await lockEndpoint(tx, id, { alone: true })
     if (state === 'active') return { missed: 0, queued: 0 }
     if (must_prove && !proved_at) {
       throw new AppError(
@@ -56,8 +54,7 @@ export function enableEndpoint(
     }
     await tx
       .updateTable('endpoint')
-      // What it missed does not fall on it whole.
-      .set({ state: 'active', state_reason: null, hold_until: null, probe_until: null, pace: 1, ...RECOVERED })
+      .set({ state: 'active', state_reason: null, ...ANEW })
       .where('id', '=', id)
       .execute()
     const sending = await tx

@@ -68,7 +68,7 @@ export async function addEndpoint(
   const columns = await toColumns(db, id, settings, keyring)
   const secrets = await db.transaction().execute(async (tx) => {
     const accounts = from === 'now' ? [] : await lockAccounts(tx, columns.account_id ?? null)
-    const proof = mustProve ? ({ must_prove: true, state: 'paused', state_reason: UNPROVED } as const) : {}
+    const proof = mustProve ? { must_prove: true, ...UNPROVED } : {}
     const row = { ...columns, ...proof, id, url: settings.url, event_types: [...settings.events] }
     await tx.insertInto('endpoint').values(row).execute()
     for (const account of accounts) await fanOutPast(tx, id, account, from)
@@ -88,25 +88,26 @@ export async function updateEndpoint(
   await db.transaction().execute(async (tx) => {
     const { url, must_prove, state } = await lockEndpoint(tx, id)
     const isMoved = columns.url !== undefined && columns.url !== url
-    const paused = state === 'active' ? ({ state: 'paused', state_reason: UNPROVED } as const) : {}
-    const proof = isMoved && must_prove ? { proved_at: null, ...paused } : {}
-    // What the old one did or asked for says nothing of the new one.
-    const anew = isMoved ? { failures: 0, failing_since: null, pace: 1, probe_until: null, hold_until: null } : {}
+    const proof = isMoved && must_prove ? { proved_at: null, ...(state === 'active' && UNPROVED) } : {}
     await tx
       .updateTable('endpoint')
-      .set({ id, ...columns, ...proof, ...anew })
+      // What the old one did or asked for says nothing of the new one.
+      .set({ id, ...columns, ...proof, ...(isMoved && ANEW) })
       .where('id', '=', id)
       .execute()
   })
   return showEndpoint(db, id)
 }
 
-/** Why an endpoint is paused that has yet to echo a challenge. */
-const UNPROVED = 'it has not echoed a challenge yet'
+/** An endpoint that has yet to echo a challenge. */
+const UNPROVED = { state: 'paused', state_reason: 'it has not echoed a challenge yet' } as const
+
+/** As if it had never failed nor asked for anything; slowly, so that what it missed does not fall on it whole. */
+export const ANEW = { failures: 0, failing_since: null, pace: 1, probe_until: null, hold_until: null }
 
 /** Notes that whoever is at this URL has echoed a challenge, and lets the endpoint receive if it only waited for that. */
 export async function proveEndpoint(db: Kysely<Database>, id: string, url: string): Promise<void> {
-  const waited = sql<boolean>`state = 'paused' and state_reason = ${UNPROVED}`
+  const waited = sql<boolean>`state = ${UNPROVED.state} and state_reason = ${UNPROVED.state_reason}`
   await db
     .updateTable('endpoint')
     .set({
@@ -140,14 +141,17 @@ async function toColumns(
   }
 }
 
-/** The endpoint's row under its lock, which only a `shared` one lets make deliveries meanwhile. Throws `not_found`. */
+/**
+ * The endpoint's row under its lock. Deliveries are made for it and settled meanwhile, unless it is locked `alone`: whoever holds
+ * that must wait for no account or other endpoint, which may wait for it. Throws `not_found`.
+ */
 export async function lockEndpoint(
   tx: Transaction<Database>,
   id: string,
-  { shared = false } = {},
+  { alone = false } = {},
 ): Promise<Selectable<Database['endpoint']>> {
   const row = tx.selectFrom('endpoint').selectAll().where('id', '=', id)
-  return (await (shared ? row.forNoKeyUpdate() : row.forUpdate()).executeTakeFirst()) ?? unknown(id)
+  return (await (alone ? row.forUpdate() : row.forNoKeyUpdate()).executeTakeFirst()) ?? unknown(id)
 }
 
 /** What a message to an endpoint needs, outside of its outbox; secrets and header values as they are stored. Throws `not_found`. */

@@ -45,8 +45,8 @@ export async function fanOutPast(
   account: { id: number; position: number },
   from: From,
 ): Promise<number> {
-  const isIts = sql`endpoint.id = ${endpointId} and event.account_id = ${account.id}`
   if (from === 'now') return 0
+  const isIts = sql`endpoint.id = ${endpointId} and event.account_id = ${account.id}`
   if (from === 'snapshot') return makeDeliveries(tx, sql`${isIts} and session.ended_at is null`)
   let made = 0
   // In steps, each within a statement's time.
@@ -57,6 +57,10 @@ export async function fanOutPast(
   return made
 }
 
+/** Whether an event of a session is one that an endpoint wants today. */
+export const isWanted = sql`(endpoint.account_id is null or endpoint.account_id = event.account_id)
+  and (endpoint.event_types @> array[event.type] or endpoint.event_types @> '{*}')`
+
 /** Makes a delivery, due now, of each event that fits for each endpoint that wants it and has none. Gives how many. */
 export async function makeDeliveries(tx: Transaction<Database>, condition: ReturnType<typeof sql>): Promise<number> {
   // The key-share lock makes a removal of the endpoint wait; without it, its foreign key would fail the whole tick.
@@ -65,8 +69,7 @@ export async function makeDeliveries(tx: Transaction<Database>, condition: Retur
     select endpoint.id, event.id, event.account_id || '/' || session.session_id, event.position, now()
     from event
       join session on session.id = event.incarnation_id
-      join endpoint on (endpoint.account_id is null or endpoint.account_id = event.account_id)
-        and (endpoint.event_types @> array[event.type] or endpoint.event_types @> '{*}')
+      join endpoint on ${isWanted}
     where ${condition}
     order by event.position
     for key share of endpoint

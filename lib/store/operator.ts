@@ -79,7 +79,7 @@ export async function announceDisabled(tx: Transaction<Database>, endpointIds: s
   const endpoints = await tx
     .selectFrom('endpoint')
     .select(['id', 'description', 'account_id', 'state_reason'])
-    .where('id', 'in', [...endpointIds, ''])
+    .where('id', '=', sql<string>`any(${endpointIds}::text[])`)
     .orderBy('id')
     .execute()
   const drafts = endpoints.map(({ id, description, account_id: accountId, state_reason: reason }) => {

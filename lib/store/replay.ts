@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import type { Database } from './database.ts'
 import { showEndpoint } from './endpoint.ts'
-import { makeDeliveries } from './event.ts'
+import { isWanted, makeDeliveries } from './event.ts'
 
 /** Which of an endpoint's events to send again; what is left out does not matter. */
 export interface ReplayFilter {
@@ -53,9 +53,7 @@ async function findEvents(db: Kysely<Database>, filter: ReplayFilter): Promise<s
     until === undefined ? [] : sql`event.occurred_at < ${until}`,
     state !== undefined
       ? sql`delivery.state = ${state}`
-      : sql`(delivery.id is not null or (session.id is not null
-          and (endpoint.account_id is null or endpoint.account_id = event.account_id)
-          and (endpoint.event_types @> array[event.type] or endpoint.event_types @> '{*}')))`,
+      : sql`(delivery.id is not null or (session.id is not null and ${isWanted}))`,
   ].flat()
   const { rows } = await sql<{ id: string }>`
     select event.id

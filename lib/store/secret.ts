@@ -50,17 +50,16 @@ function newPrivateKey(): string {
   return PRIVATE_KEY_PREFIX + Buffer.from(d, 'base64url').toString('base64')
 }
 
-/** The secrets an endpoint's messages are signed with now, as they are stored, the newest first. */
+/** Selects what an endpoint's messages are signed with now, as it is stored, the newest first. */
+export const secretsOf = (endpointId: ReturnType<typeof sql>) => sql<{ secret: string }>`
+  select secret from endpoint_secret
+  where endpoint_id = ${endpointId} and (expires_at is null or expires_at > now())
+  order by kind desc, created_at desc`
+
+/** The secrets an endpoint's messages are signed with now, as they are stored. */
 export async function storedSecrets(db: Kysely<Database>, endpointId: string): Promise<string[]> {
-  const rows = await db
-    .selectFrom('endpoint_secret')
-    .select('secret')
-    .where('endpoint_id', '=', endpointId)
-    .where((where) => where.or([where('expires_at', 'is', null), where('expires_at', '>', sql<Date>`now()`)]))
-    .orderBy('kind', 'desc')
-    .orderBy('created_at', 'desc')
-    .execute()
-  return rows.map((row) => row.secret)
+  const { rows } = await secretsOf(sql`${endpointId}`).execute(db)
+  return rows.map(({ secret }) => secret)
 }
 
 /** The same, opened. Throws `config_invalid` when no key opens one. */

@@ -457,3 +457,19 @@ test('a 410 from where an endpoint was does not disable it where it is', async (
 
   expect(await endpointRows()).toMatchObject([{ state: 'active' }])
 })
+
+test('nor does one that is settled while the endpoint moves', async () => {
+  const id = await subscribe('old')
+  await deliverables(1)
+  const [sent] = await claimFrom(world.db)
+
+  let settling: Promise<void> | undefined
+  await world.db.transaction().execute(async (tx) => {
+    await sql`update endpoint set url = 'http://127.0.0.1:9/new' where id = ${id}`.execute(tx)
+    settling = settle(world.db, [settled(sent, { kind: 'disable', reason: 'gone' })])
+    await eventually('the settle waits', isWaiting)
+  })
+  await settling
+
+  expect(await endpointRows()).toMatchObject([{ state: 'active' }])
+})

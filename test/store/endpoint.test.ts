@@ -1,11 +1,14 @@
 // What becomes of an endpoint by command, against a real Postgres; nothing is sent.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Kysely, sql } from 'kysely'
+import { ensureAccount, lockAccount } from '../../lib/store/account.ts'
 import type { Database } from '../../lib/store/database.ts'
 import { claim } from '../../lib/store/delivery.ts'
 import { addEndpoint, proveEndpoint, removeEndpoint, showEndpoint, updateEndpoint } from '../../lib/store/endpoint.ts'
 import { disableEndpoint, enableEndpoint, pauseEndpoint } from '../../lib/store/endpoint-state.ts'
+import { fanOut } from '../../lib/store/event.ts'
 import { openImpatient } from '../support/database.ts'
+import { eventually } from '../support/receiver.ts'
 import { seed } from '../support/seed.ts'
 import { openWorld, type World } from '../support/world.ts'
 
@@ -145,6 +148,26 @@ describe('an update', () => {
 
     await expect(updateEndpoint(world.db, unknown || id, settings)).rejects.toMatchObject({ code })
   })
+})
+
+test('an update that names an account and a tick of that account never wait for each other in a circle', async () => {
+  const id = await add()
+  await seed(world.db, { sessions: 1 })
+  const { id: accountId } = await ensureAccount(world.db, 'default')
+
+  let updating: Promise<unknown> | undefined
+  await other.transaction().execute(async (tx) => {
+    await lockAccount(tx, accountId)
+    updating = updateEndpoint(world.db, id, { account: 'default' })
+    await eventually('the update waits for the account', async () => {
+      const { rows } = await sql`select from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`.execute(world.db)
+      return rows.length > 0
+    })
+    await fanOut(tx, accountId, 0)
+  })
+
+  await expect(updating).resolves.toMatchObject({ account: 'default' })
 })
 
 describe('a move to another URL', () => {
