@@ -424,6 +424,18 @@ describe('a wrong command line is exit code 2, and says what is expected', () =>
     expect(stderr).not.toMatch(/^\s+at .*:\d+/m)
   })
 
+  it.each(['authorization hush', 'authorization: hush\n', 'authorization: hüsh\u001b[2J hush'])(
+    'but the value of a header, which may be a secret, is not said again: %j',
+    async (header) => {
+      const args = ['endpoint', 'add', '--url', 'https://example.com', '--header', header]
+      const { code, stdout, stderr } = await rollcall([...args, '--rate', 'x'], { env })
+
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+      expect(stderr).toMatch(/^error: option .* is invalid\. Expected .*\n$/)
+      expect(stderr).not.toContain('hush')
+    },
+  )
+
   it.each([['--help'], ['tick --help'], ['endpoint --help'], ['endpoint enable --help'], ['simulate --help']])(
     'but `%s` is help, exit code 0',
     async (line) => {

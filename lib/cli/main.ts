@@ -11,11 +11,15 @@ const SUCCESS = 0
 const FAILURE = 1
 const USAGE = 2
 
+/** What is wrong with an option without its value, which of a header may be a secret. */
+const withoutValue = (text: string) => text.replace(/ argument '.*' is invalid/s, ' is invalid')
+
 /** Runs one command line and gives the exit code: 0 success, 1 failure (one line on standard error), 2 usage. */
 async function run(argv: string[]): Promise<number> {
   const program = new Command('rollcall')
     .description('events, webhooks and history of Tencent Cloud AI Digital Human sessions')
     .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(withoutValue(text)) })
     .configureHelp({ showGlobalOptions: true })
   addServers(program)
   addJobs(program)
