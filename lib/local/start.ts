@@ -66,9 +66,18 @@ export async function start({ environment, folder, tickSeconds, say }: StartOpti
     const deliver = () => drainAndTell(db, poster, keyring, say)
     const onFault = (error: unknown) =>
       say(pc.red(`${clock()}  ${describe(explainDatabaseError(error))}; will try again`))
+    // Beside the ticks, as in the cloud: an endpoint that hangs, or has a rate, must not hold them up.
+    const drains = new Set<Promise<void>>()
+    const deliverBeside = () => {
+      const draining = deliver()
+        .catch(onFault)
+        .finally(() => drains.delete(draining))
+      drains.add(draining)
+    }
     undo.push(
+      async () => void (await Promise.all(drains)),
       every(SWEEP_SECONDS, deliver, onFault),
-      every(tickSeconds, () => tickAndTell(db, api.accounts, deliver, say), onFault),
+      every(tickSeconds, () => tickAndTell(db, api.accounts, deliverBeside, say), onFault),
     )
     return stop
   } catch (error) {
@@ -157,12 +166,12 @@ async function subscribe(
 async function tickAndTell(
   db: Kysely<Database>,
   accounts: Account[],
-  deliver: () => Promise<void>,
+  deliver: () => void,
   say: (line: string) => void,
 ): Promise<void> {
   const results = await reconcile(db, accounts)
   for (const result of results) tell(result, say)
-  if (results.some((result) => result.deliveries > 0)) await deliver()
+  if (results.some((result) => result.deliveries > 0)) deliver()
 }
 
 function tell(result: TickResult, say: (line: string) => void): void {
