@@ -409,6 +409,7 @@ describe('a wrong command line is exit code 2, and says what is expected', () =>
     [['endpoint', 'add', '--url', 'https://example.com', '--events', 'session.begun'], /session\.started/],
     [['endpoint', 'enable', 'ep_1', '--missed', 'some'], /all, latest, none/],
     [['deliveries', '--state', 'lost'], /pending, delivered, dead/],
+    [['drain', '--seconds', '1'], /2 or more/],
     [['events', '--limit', '-1'], /whole number/],
     [['events', '--after', '1.5'], /whole number/],
     [['events', '--account', 'a/b'], /name of an account/],
