@@ -421,6 +421,7 @@ describe('a wrong command line is exit code 2, and says what is expected', () =>
     [['endpoint', 'add', '--url', 'https://example.com', '--events', 'session.begun'], /session\.started/],
     [['endpoint', 'enable', 'ep_1', '--missed', 'some'], /all, latest, none/],
     [['deliveries', '--state', 'lost'], /pending, delivered, dead/],
+    [['drain', '--seconds', '1'], /2 or more/],
     [['events', '--limit', '-1'], /whole number/],
     [['events', '--after', '1.5'], /whole number/],
     [['events', '--account', 'a/b'], /name of an account/],
@@ -436,7 +437,7 @@ describe('a wrong command line is exit code 2, and says what is expected', () =>
     expect(stderr).not.toMatch(/^\s+at .*:\d+/m)
   })
 
-  it.each(["authorization Bearer hush's", "host: hush' is invalid", 'x-a: hush\nx-b: hush'])(
+  it.each(["authorization Bearer hush's", "host: hush' is invalid", 'x-a: hush\nx-b: hush', 'x-a: hüsh\u001b[2J hush'])(
     'but not the value of a header: %j',
     async (header) => {
       const { code, stderr } = await rollcall(['endpoint', 'add', '--url', 'https://example.com', '--header', header])

@@ -16,6 +16,13 @@ export const argument = {
     return seconds
   },
 
+  /** In less, no POST could have its time. */
+  drainSeconds: (text: string): number => {
+    if (!/^\d{1,15}$/.test(text) || Number(text) < 2)
+      throw new InvalidArgumentError('Expected whole seconds, 2 or more.')
+    return Number(text)
+  },
+
   port: (text: string): number => {
     if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw new InvalidArgumentError('Expected a port, 0 to 65535.')
     return Number(text)

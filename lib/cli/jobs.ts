@@ -39,7 +39,7 @@ export function addJobs(program: Command): void {
   program
     .command('drain')
     .description('deliver what is due')
-    .option('--seconds <n>', 'the longest it may take', argument.wholeNumber, 60)
+    .option('--seconds <n>', 'the longest it may take', argument.drainSeconds, 60)
     .option('--json', 'print one JSON value')
     .action(async (options: Options & { seconds: number }) => {
       const result = await withDatabase(['addressGuard', 'keyring'], (db, { addressGuard, keyring }) =>

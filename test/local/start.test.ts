@@ -3,13 +3,14 @@
 import { chmodSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createSession, createSimulator } from '../../lib/local/simulator/simulator.ts'
 import { serveSimulator } from '../../lib/local/simulator/server.ts'
 import { testDatabase } from '../support/database.ts'
 import { isAlive } from '../support/processes.ts'
-import { eventually } from '../support/receiver.ts'
+import { eventually, openReceiver } from '../support/receiver.ts'
 import { type Result, rollcall, type Running, startCli } from '../support/run.ts'
 
 const EVERY = ['start', '--every', '1']
@@ -102,6 +103,23 @@ describe('rollcall start', () => {
     expect(['committed', 'unchanged', 'skipped']).toContain(ticked.accounts[0]?.outcome)
     // It holds the database's password.
     expect(mode & 0o077).toBe(0)
+  }, 90_000)
+
+  it('keeps ticking while an endpoint hangs and another waits for its rate', async () => {
+    const hanging = await openReceiver(() => () => undefined)
+    undo.push(() => hanging.close())
+    const one = begin()
+    await one.printed(RECEIVED)
+    for (const options of [[], ['--rate', '0.5']]) {
+      await json(['endpoint', 'add', '--url', hanging.url, '--events', '*', ...options])
+    }
+    await eventually('both were sent to', () => hanging.received.length >= 2)
+
+    const ticks = () => one.output.stdout.match(/ tick /g)?.length ?? 0
+    const before = ticks()
+    await sleep(8_000)
+
+    expect(ticks() - before).toBeGreaterThanOrEqual(6)
   }, 90_000)
 
   it('lets commands in its folder work although DATABASE_URL is set to nothing, which counts as unset', async () => {
