@@ -218,8 +218,11 @@ export async function removeEndpoint(db: Kysely<Database>, id: string): Promise<
     .where('id', '=', id)
     .executeTakeFirst()
   if (paused.numUpdatedRows === 0n) unknown(id)
-  const step = sql`delete from delivery where id in (
-    select id from delivery where endpoint_id = ${id} order by id limit ${STEP} for update)`
+  // The endpoint before its deliveries, as whoever changes them does, or one that enables it would wait in a circle.
+  const step = sql`
+    with locked as materialized (select id from endpoint where id = ${id} for key share)
+    delete from delivery where id in (
+      select id from delivery where endpoint_id = (select id from locked) order by id limit ${STEP} for update)`
   while (Number((await step.execute(db)).numAffectedRows) === STEP);
   const removed = await db.deleteFrom('endpoint').where('id', '=', id).executeTakeFirst()
   if (removed.numDeletedRows === 0n) unknown(id)

@@ -69,7 +69,8 @@ async function findEvents(db: Kysely<Database>, filter: ReplayFilter): Promise<s
 function queue(db: Kysely<Database>, { endpoint, state }: ReplayFilter, ids: string[]): Promise<number> {
   const isFinal = state === undefined ? sql`state <> 'pending'` : sql`state = ${state}`
   return db.transaction().execute(async (tx) => {
-    // Locked in the order of ids, as a settle does.
+    // The endpoint before its deliveries, and those in the order of ids, as a settle does.
+    await sql`select from endpoint where id = ${endpoint} for key share`.execute(tx)
     const again = await sql`
       update delivery
       set state = 'pending', due_at = now(), retry_until = null, finalized_at = null, attempts_before = attempts
