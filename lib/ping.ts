@@ -22,7 +22,7 @@ const DEADLINE_MS = 15_000
 
 /**
  * Sends a `webhook.ping`, whatever the endpoint's state. One that must prove itself is proved when its answer is 2xx with the
- * challenge as its whole body, white space aside. Throws `not_found`, and `config_invalid` when a key is missing.
+ * challenge as its whole body, bare or as `{"challenge":"…"}`. Throws `not_found`, and `config_invalid` when a key is missing.
  */
 export async function ping(
   db: Kysely<Database>,
@@ -42,7 +42,8 @@ export async function ping(
 
   const status = outcome.kind === 'answered' ? outcome.status : null
   const isTaken = status !== null && status >= 200 && status < 300
-  const isEcho = isTaken && answer.toString('utf8').trim() === challenge
+  const said = answer.toString('utf8').replaceAll(/\s/g, '')
+  const isEcho = isTaken && [challenge, JSON.stringify({ challenge })].includes(said)
   if (addressee.mustProve && isEcho) await proveEndpoint(db, endpointId, addressee.url)
   const kind = outcome.kind !== 'answered' ? outcome.kind : isTaken ? 'delivered' : 'refused'
   return { outcome: kind, status, proved: addressee.mustProve ? isEcho : null }

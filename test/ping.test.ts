@@ -90,6 +90,7 @@ describe('an endpoint that must prove itself', () => {
   test.each([
     ['with its challenge', (challenge: string) => challenge],
     ['with its challenge between white space', (challenge: string) => ` ${challenge}\r\n`],
+    ['with its challenge as JSON', (challenge: string) => `{ "challenge": "${challenge}" }`],
   ])('is proved by an answer %s, and begins', async (_, text) => {
     const id = await add({ mustProve: true })
     await seed(world.db, { sessions: 1 })

@@ -184,7 +184,8 @@ function addStates(endpoint: Command): void {
         ping(db, openPoster(addressGuard), id, keyring),
       )
       print(result, options, ({ outcome, status, proved }) => {
-        const proof = proved === null ? '' : proved ? ', with its challenge' : ', but not with its challenge'
+        const proof =
+          proved === null ? '' : proved ? ', with its challenge' : ', but not with its challenge as the whole body'
         return status === null ? `no answer: ${outcome}` : `${outcome}: answered ${status}${proof}`
       })
     },
