@@ -40,10 +40,12 @@ type PostClaims = [Claim, ...Claim[]]
 /** Time kept for the last settle. */
 const RESERVE_MS = 500
 /**
- * How soon deliveries that fall due are noticed while all POSTs under way are slow, or a rate is waited for: the longer nothing
- * happens, the later, so that drains that wait for one slow endpoint do not ask all the time.
+ * How soon deliveries that fall due are noticed while all POSTs under way are slow. What a commit makes has an invocation of
+ * its own: drains that wait for one slow endpoint must not ask for it all the time, so each waits twice as long as before.
  */
-const LOOK_AGAIN_MS = { first: 50, longest: 250 }
+const LOOK_AGAIN_MS = { first: 50, longest: 2_000 }
+/** Where an endpoint has a rate: what it leaves unused for longer is lost. */
+const LONGEST_LOOK_FOR_RATE_MS = 250
 
 /**
  * Delivers what is due until nothing is, or the time is nearly up. Throws only for the database, when what was claimed falls due
@@ -68,6 +70,7 @@ async function claimAndPost(db: Kysely<Database>, poster: Poster, options: Drain
   const finished: Settlement[] = []
   let underWay = 0
   let lookMs = LOOK_AGAIN_MS.first
+  let longestLookMs = LOOK_AGAIN_MS.longest
   let fault: unknown
   let wake = () => {}
 
@@ -91,13 +94,14 @@ async function claimAndPost(db: Kysely<Database>, poster: Poster, options: Drain
       const leaseEnd = performance.now() + leaseMs
       const claims = await claim(db, { limit: free, perEndpoint, inFlight, leaseMs, retryForMs: RETRY_FOR_MS })
       result.claimed += claims.length
+      if (claims.some(({ isRated }) => isRated)) longestLookMs = LONGEST_LOOK_FOR_RATE_MS
       for (const together of postsOf(claims)) void start(together, leaseEnd)
     }
     let sleepMs = lookMs
     if (underWay === 0 && finished.length === 0) {
       const waitMs = mayClaim ? await untilRate(db) : null
       if (waitMs === null) break
-      sleepMs = Math.min(waitMs, LOOK_AGAIN_MS.longest)
+      sleepMs = Math.min(waitMs, LONGEST_LOOK_FOR_RATE_MS)
     }
     if (finished.length === 0) {
       await new Promise<void>((resolve) => {
@@ -107,7 +111,7 @@ async function claimAndPost(db: Kysely<Database>, poster: Poster, options: Drain
           resolve()
         }
       })
-      lookMs = finished.length > 0 ? LOOK_AGAIN_MS.first : Math.min(2 * lookMs, LOOK_AGAIN_MS.longest)
+      lookMs = finished.length > 0 ? LOOK_AGAIN_MS.first : Math.min(2 * lookMs, longestLookMs)
     }
     if (finished.length > 0) {
       const settlements = finished.splice(0)

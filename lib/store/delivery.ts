@@ -18,6 +18,8 @@ export interface Claim {
   headers: Record<string, string>
   /** How many events the endpoint takes in one POST. */
   batchSize: number
+  /** The endpoint has a rate. */
+  isRated: boolean
   /** The number of this attempt since it was queued, or queued again, from 1. */
   attempt: number
   /** The number of all its attempts: what a settle is fenced by. */
@@ -150,7 +152,8 @@ export async function claim(db: Kysely<Database>, options: ClaimOptions): Promis
     -- An array, of which the planner expects little: of what it thinks is due it would read all deliveries and events there are.
     where delivery.id = any(array(select id from due)) and endpoint.id = delivery.endpoint_id and event.id = delivery.event_id
     returning delivery.id, endpoint.id as "endpointId", event.id as "eventId", delivery.position, endpoint.url, event.body,
-      endpoint.headers, endpoint.batch_size as "batchSize", delivery.attempts as fence,
+      endpoint.headers, endpoint.batch_size as "batchSize", endpoint.rate_per_second is not null as "isRated",
+      delivery.attempts as fence,
       delivery.attempts - delivery.attempts_before as attempt,
       delivery.retry_until <= now() as expired, endpoint.failures,
       1000 * coalesce(extract(epoch from now() - endpoint.failing_since), 0)::float8 as "failingForMs",
