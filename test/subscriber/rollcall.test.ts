@@ -89,7 +89,7 @@ test('batches verify, and hold each session in order', async () => {
   await live()
 
   const batches = posts.map(eventsOf)
-  expect(batches.map(({ length }) => length).sort()).toEqual([1, 1, 1, 2, 2, 2])
+  expect(batches.map(({ length }) => length).sort((a, b) => a - b)).toEqual([1, 1, 1, 2, 2, 2])
   const events = batches.flat()
   for (const id of new Set(events.map(({ subject }) => subject))) {
     const lane = events.filter(({ subject }) => subject === id)
