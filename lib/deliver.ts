@@ -1,12 +1,21 @@
 import type { Kysely } from 'kysely'
 import { postsOf } from './core/batch.ts'
-import { FULL_PACE, LEASE_MS, type Outcome, RETRY_FOR_MS, verdict } from './core/retry.ts'
+import {
+  FULL_PACE,
+  HANGS_AFTER_MS,
+  LEASE_MS,
+  type Outcome,
+  POST_DEADLINE_MS,
+  RETRY_FOR_MS,
+  verdict,
+} from './core/retry.ts'
 import type { Keyring } from './core/seal.ts'
 import { newId } from './id.ts'
 import { type Content, messageFor } from './message.ts'
 import { post, type Poster } from './post.ts'
 import type { Database } from './store/database.ts'
-import { claim, type Claim, settle, type Settlement, untilRate } from './store/delivery.ts'
+import { claim, type Claim, untilRate } from './store/claim.ts'
+import { settle, type Settlement } from './store/settle.ts'
 import { explainDatabaseError } from './store/fault.ts'
 import { announceStalled } from './store/operator.ts'
 
@@ -37,6 +46,7 @@ export interface DrainOptions {
 /** The deliveries of one POST, all to one endpoint. */
 type PostClaims = [Claim, ...Claim[]]
 
+const ALWAYS = { retryForMs: RETRY_FOR_MS, hangsAfterMs: HANGS_AFTER_MS }
 /** Time kept for the last settle. */
 const RESERVE_MS = 500
 /**
@@ -61,7 +71,13 @@ export async function drain(db: Kysely<Database>, poster: Poster, options: Drain
 }
 
 async function claimAndPost(db: Kysely<Database>, poster: Poster, options: DrainOptions): Promise<DrainResult> {
-  const { timeMs, concurrency = 200, perEndpoint = FULL_PACE, postDeadlineMs = 15_000, leaseMs = LEASE_MS } = options
+  const {
+    timeMs,
+    concurrency = 200,
+    perEndpoint = FULL_PACE,
+    postDeadlineMs = POST_DEADLINE_MS,
+    leaseMs = LEASE_MS,
+  } = options
   const end = performance.now() + timeMs - RESERVE_MS
   // What is claimed gets its full time; a drain that has less in all gives half of it.
   const lastClaimMs = Math.min(postDeadlineMs, timeMs / 2)
@@ -92,7 +108,7 @@ async function claimAndPost(db: Kysely<Database>, poster: Poster, options: Drain
     const mayClaim = end - performance.now() > lastClaimMs
     if (free > 0 && mayClaim) {
       const leaseEnd = performance.now() + leaseMs
-      const claims = await claim(db, { limit: free, perEndpoint, inFlight, leaseMs, retryForMs: RETRY_FOR_MS })
+      const claims = await claim(db, { ...ALWAYS, limit: free, perEndpoint, inFlight, leaseMs })
       result.claimed += claims.length
       if (claims.some(({ isRated }) => isRated)) longestLookMs = LONGEST_LOOK_FOR_RATE_MS
       for (const together of postsOf(claims)) void start(together, leaseEnd)

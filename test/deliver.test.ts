@@ -7,10 +7,11 @@ import { closeSession, createSession, startSession } from '../lib/local/simulato
 import { openPoster } from '../lib/post.ts'
 import { tick } from '../lib/reconcile.ts'
 import { openDatabase } from '../lib/store/database.ts'
-import { claim, settle } from '../lib/store/delivery.ts'
+import { settle } from '../lib/store/settle.ts'
 import { removeEndpoint, showEndpoint } from '../lib/store/endpoint.ts'
 import { disableEndpoint, enableEndpoint } from '../lib/store/endpoint-state.ts'
 import { listDeliveries } from '../lib/store/history.ts'
+import { claimAll } from './support/claim.ts'
 import { eventually } from './support/receiver.ts'
 import { loopbackPoster, openWorld, type SimulatedAccount, type World } from './support/world.ts'
 
@@ -49,8 +50,7 @@ async function makeDue(): Promise<void> {
   await sql`update delivery set due_at = now() where state = 'pending'`.execute(world.db)
 }
 
-const claimOne = () =>
-  claim(world.db, { limit: 1, perEndpoint: 1, inFlight: new Map(), leaseMs: 30_000, retryForMs: 1_000 })
+const claimOne = () => claimAll(world.db, { limit: 1 })
 
 const LIFE = ['session.created', 'session.ready', 'session.started', 'session.closed']
 
@@ -255,15 +255,14 @@ describe('a drain', () => {
     let status = 500
     const receiver = await world.subscribe({ events: ['session.created'] }, () => status)
     await live(users)
-    const claimAll = async () => {
+    const claimFive = async () => {
       await makeDue()
-      const options = { limit: 50, perEndpoint: 5, inFlight: new Map(), leaseMs: 30_000, retryForMs: 1_000 }
-      return (await claim(world.db, options)).length
+      return (await claimAll(world.db, { perEndpoint: 5 })).length
     }
-    const before = await claimAll()
+    const before = await claimFive()
     await makeDue()
     await drainNow()
-    const whileFailing = await claimAll()
+    const whileFailing = await claimFive()
     status = 204
     await makeDue()
     await drainNow()
@@ -297,9 +296,8 @@ describe('claims', () => {
   test('of two drains never hold the same delivery, nor two of one lane', async () => {
     await world.subscribe()
     await live(['a', 'b', 'c', 'd'])
-    const options = { limit: 3, perEndpoint: 10, inFlight: new Map(), leaseMs: 30_000, retryForMs: 1_000 }
 
-    const claims = (await Promise.all([claim(world.db, options), claim(world.db, options)])).flat()
+    const claims = (await Promise.all([claimAll(world.db, { limit: 3 }), claimAll(world.db, { limit: 3 })])).flat()
 
     const bodies = claims.map(({ body }) => JSON.parse(body) as { subject: string; type: string })
     expect(claims).toHaveLength(4)
@@ -323,8 +321,7 @@ describe('claims', () => {
   test('settled at the same time, for the same endpoints in any order, never wait for each other in a circle', async () => {
     for (let i = 0; i < 12; i += 1) await world.subscribe()
     await live(['a', 'b', 'c', 'd'])
-    const options = { limit: 48, perEndpoint: 4, inFlight: new Map(), leaseMs: 30_000, retryForMs: 1_000 }
-    const claims = await claim(world.db, options)
+    const claims = await claimAll(world.db)
     const busy = { kind: 'answered', status: 429, retryAfterMs: 1_000 } as const
     const verdict = { kind: 'retry', delayMs: 0, holdMs: 1_000, pauseMs: 0, theirs: true } as const
     const come = { sentAt: new Date(), durationMs: 1, outcome: busy, verdict }

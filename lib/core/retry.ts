@@ -43,8 +43,15 @@ export const FIRST_DELAY_MS = 5 * SECOND
 export const LONGEST_DELAY_MS = 6 * HOUR
 /** How long a delivery is tried before it is dead, from its first attempt. */
 export const RETRY_FOR_MS = 72 * HOUR
+/** How long one POST may take. */
+export const POST_DEADLINE_MS = 15 * SECOND
 /** How long a claimed delivery is ours: longer than one POST can take, short enough to be soon retried after a crash. */
 export const LEASE_MS = 30 * SECOND
+/**
+ * An endpoint with a POST under way for longer is left to the drains that wait for it, which look for what is due, too. Or one
+ * that hangs would keep each new drain busy for as long as a POST may last.
+ */
+export const HANGS_AFTER_MS = 250
 /** The most that a receiver's `retry-after` can ask for. */
 export const LONGEST_HOLD_MS = HOUR
 /** POSTs under way at once to one endpoint; fewer while it recovers. */

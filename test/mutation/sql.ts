@@ -8,7 +8,9 @@ import { cloneDatabase, startTestServer } from '../support/clone.ts'
 import type { Tested } from './main.ts'
 import { type Mutant, mutantsOf } from './sql-mutants.ts'
 
-const FILES = ['delivery', 'event', 'account', 'snapshot', 'session'].map((name) => `lib/store/${name}.ts`)
+const FILES = ['claim', 'settle', 'event', 'operator', 'account', 'snapshot', 'session'].map(
+  (name) => `lib/store/${name}.ts`,
+)
 /** The quickest first: only what survives one comes to the next. */
 const STAGES = [
   ['test/store/*.test.ts'],

@@ -59,14 +59,14 @@ const BROKEN: [what: string, notices: RegExp, file: string, from: string, to: st
   [
     'a claim without its lane',
     /^lane/,
-    'lib/store/delivery.ts',
+    'lib/store/claim.ts',
     'older.endpoint_id = delivery.endpoint_id and older.lane = delivery.lane',
     'older.id = delivery.id',
   ],
   [
     'a settle without its fence',
     /^again/,
-    'lib/store/delivery.ts',
+    'lib/store/settle.ts',
     `and delivery.attempts = settled.number
         and (delivery.state = 'pending' or (delivery.state = 'dead' and settled.state = 'delivered'))`,
     '',
@@ -106,7 +106,7 @@ const BROKEN: [what: string, notices: RegExp, file: string, from: string, to: st
   [
     'a body that is written anew for each try',
     /^bytes/,
-    'lib/store/delivery.ts',
+    'lib/store/claim.ts',
     'endpoint.url, event.body,\n',
     'endpoint.url, replace(event.body, \'"specversion":"1.0"\', \'"specversion":"1.\' || attempts || \'"\') as body,\n',
   ],

@@ -1,27 +1,19 @@
 // What a tick does to the tables, beside other accounts and at the same time as others. Tencent's API is the simulator.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type Kysely, sql } from 'kysely'
+import { sql } from 'kysely'
 import { closeSession, createSession, startSession } from '../../lib/local/simulator/simulator.ts'
 import { tick } from '../../lib/reconcile.ts'
 import { advanceAccount, ensureAccount, lockAccount } from '../../lib/store/account.ts'
-import type { Database } from '../../lib/store/database.ts'
 import { saveFailure, saveUnchanged } from '../../lib/store/snapshot.ts'
-import { openImpatient } from '../support/database.ts'
 import { eventually } from '../support/receiver.ts'
 import { openWorld, type SimulatedAccount, type World } from '../support/world.ts'
 
 let world: World
-/** Another tick's connections. */
-let impatient: Kysely<Database>
 
 beforeEach(async () => {
   world = await openWorld()
-  impatient = openImpatient(world.url)
 })
-afterEach(async () => {
-  await impatient.destroy()
-  await world.close()
-})
+afterEach(() => world.close())
 
 const read = async <Row>(query: ReturnType<typeof sql<Row>>) => (await query.execute(world.db)).rows
 const sessionRows = () =>
@@ -151,8 +143,8 @@ describe('an account', () => {
   test('that another tick has locked is given to nobody else, and nobody waits for it', async () => {
     const [ours, theirs, saved] = await world.db.transaction().execute(async (tx) => {
       const locked = await lockAccount(tx, id)
-      const second = await impatient.transaction().execute((another) => lockAccount(another, id))
-      return [locked, second, await saveUnchanged(impatient, unchanged(id))]
+      const second = await world.other.transaction().execute((another) => lockAccount(another, id))
+      return [locked, second, await saveUnchanged(world.other, unchanged(id))]
     })
 
     expect(ours).toMatchObject({ listedAt: at(1) })

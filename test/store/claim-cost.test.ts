@@ -1,9 +1,9 @@
 // How much a claim reads, against a real Postgres, no doubles. What it claims is tested in test/deliver.test.ts.
 import { type Kysely, sql } from 'kysely'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { claim } from '../../lib/store/delivery.ts'
 import { addEndpoint } from '../../lib/store/endpoint.ts'
 import { type Database, openDatabase } from '../../lib/store/database.ts'
+import { claimAll } from '../support/claim.ts'
 import { testDatabase, type TestDatabase } from '../support/database.ts'
 
 let database: TestDatabase
@@ -45,8 +45,7 @@ async function readByClaim(): Promise<{ claimed: number; read: number }> {
     return rows[0]!.n
   }
   const before = await read()
-  const options = { limit: 8, perEndpoint: 8, inFlight: new Map(), leaseMs: 30_000, retryForMs: 1_000 }
-  const claims = await claim(db, options)
+  const claims = await claimAll(db, { limit: 8, perEndpoint: 8 })
   return { claimed: claims.length, read: (await read()) - before }
 }
 

@@ -1,29 +1,23 @@
 // Claims and settles against a real Postgres, statement by statement. Tencent's API is the simulator; nothing is sent.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type Kysely, sql } from 'kysely'
+import { sql } from 'kysely'
 import type { Verdict } from '../../lib/core/retry.ts'
 import { createSession } from '../../lib/local/simulator/simulator.ts'
 import { tick } from '../../lib/reconcile.ts'
-import type { Database } from '../../lib/store/database.ts'
-import { claim, type Claim, settle } from '../../lib/store/delivery.ts'
+import type { Claim } from '../../lib/store/claim.ts'
+import { settle } from '../../lib/store/settle.ts'
 import { addEndpoint, updateEndpoint } from '../../lib/store/endpoint.ts'
 import { disableEndpoint, enableEndpoint } from '../../lib/store/endpoint-state.ts'
-import { openImpatient } from '../support/database.ts'
+import { claimAll } from '../support/claim.ts'
 import { eventually } from '../support/receiver.ts'
 import { openWorld, type World } from '../support/world.ts'
 
 let world: World
-/** Another drain's connections. */
-let impatient: Kysely<Database>
 
 beforeEach(async () => {
   world = await openWorld()
-  impatient = openImpatient(world.url)
 })
-afterEach(async () => {
-  await impatient.destroy()
-  await world.close()
-})
+afterEach(() => world.close())
 
 /** Registers an endpoint that wants one event of each session; gives its id. */
 async function subscribe(name: string): Promise<string> {
@@ -38,8 +32,6 @@ async function deliverables(count: number): Promise<void> {
   await tick(world.db, account)
 }
 
-const claimFrom = (db: Kysely<Database>, options: Partial<Parameters<typeof claim>[1]> = {}) =>
-  claim(db, { limit: 100, perEndpoint: 100, inFlight: new Map(), leaseMs: 30_000, retryForMs: 60_000, ...options })
 const endpointsOf = (claims: Claim[]) => claims.map(({ endpointId }) => endpointId).sort()
 
 const answered = (status: number) => ({ kind: 'answered', status, retryAfterMs: null }) as const
@@ -72,7 +64,7 @@ describe('a claim', () => {
     createSession(simulator, { userId: 'e', projectId: 'p' })
     await tick(world.db, account)
 
-    const claims = await claimFrom(world.db, { limit: 2 })
+    const claims = await claimAll(world.db, { limit: 2 })
 
     expect(endpointsOf(claims)).toEqual([first, second].sort())
   })
@@ -82,8 +74,8 @@ describe('a claim', () => {
     await deliverables(3)
     const [busy = '', idle = ''] = [ids[index], ids[1 - index]]
 
-    const one = await claimFrom(world.db, { limit: 1, inFlight: new Map([[busy, 1]]) })
-    const more = await claimFrom(world.db, { limit: 2, inFlight: new Map([[busy, 3]]) })
+    const one = await claimAll(world.db, { limit: 1, inFlight: new Map([[busy, 1]]) })
+    const more = await claimAll(world.db, { limit: 2, inFlight: new Map([[busy, 3]]) })
 
     expect(endpointsOf(one)).toEqual([idle])
     expect(endpointsOf(more)).toEqual([idle, idle])
@@ -97,7 +89,7 @@ describe('a claim', () => {
       [other, 1],
     ])
 
-    const claims = await claimFrom(world.db, { perEndpoint: 2, inFlight })
+    const claims = await claimAll(world.db, { perEndpoint: 2, inFlight })
 
     expect(endpointsOf(claims)).toEqual([other])
   })
@@ -106,24 +98,60 @@ describe('a claim', () => {
     const [hanging] = [await subscribe('hanging'), await subscribe('other')]
     await deliverables(8)
 
-    const claims = []
-    for (let i = 0; i < 4; i += 1) claims.push(await claimFrom(world.db, { perEndpoint: 3 }))
-    const settlements = (claims[0] ?? []).map((one) => settled(one, delivered))
-    await settle(
-      world.db,
-      settlements.filter(({ claim }) => claim.endpointId === hanging),
-    )
-    const afterSettle = await claimFrom(world.db, { perEndpoint: 3 })
+    // In one transaction, where no time passes.
+    const [claims, afterSettle] = await world.db.transaction().execute(async (tx) => {
+      const all = []
+      for (let i = 0; i < 4; i += 1) all.push(await claimAll(tx, { perEndpoint: 3 }))
+      const settlements = (all[0] ?? []).map((one) => settled(one, delivered))
+      await settle(
+        tx,
+        settlements.filter(({ claim }) => claim.endpointId === hanging),
+      )
+      return [all, await claimAll(tx, { perEndpoint: 3 })] as const
+    })
 
     expect(claims.map(({ length }) => length)).toEqual([6, 6, 0, 0])
     expect(endpointsOf(afterSettle)).toEqual([hanging, hanging])
   })
 
+  test.each([
+    { agoMs: 249, forOthers: 2, forItsOwn: 2 },
+    { agoMs: 250, forOthers: 1, forItsOwn: 2 },
+    { agoMs: 14_999, forOthers: 1, forItsOwn: 2 },
+    // A POST would have ended: the drain that claimed it is dead.
+    { agoMs: 15_000, forOthers: 2, forItsOwn: 2 },
+  ])(
+    'leaves an endpoint that has not answered for a moment to the drain that waits for it ($agoMs ms)',
+    async ({ agoMs, forOthers, forItsOwn }) => {
+      const [hanging] = [await subscribe('hanging'), await subscribe('other')]
+      await deliverables(3)
+
+      const counts = await world.db.transaction().execute(async (tx) => {
+        await claimAll(tx, { perEndpoint: 1 })
+        await sql`update delivery set due_at = due_at - ${agoMs} * interval '1 millisecond'
+          where attempts > 0 and endpoint_id = ${hanging}`.execute(tx)
+        const none = await claimAll(tx, { hangsAfterMs: 250, perEndpoint: 1, inFlight: new Map([[hanging, 0]]) })
+        await sql`update delivery set attempts = 0, due_at = now() where id = any(${none.map(({ id }) => id)})`.execute(
+          tx,
+        )
+        const own = await claimAll(tx, {
+          hangsAfterMs: 250,
+          perEndpoint: 2,
+          limit: 2,
+          inFlight: new Map([[hanging, 1]]),
+        })
+        return [none.length, own.length]
+      })
+
+      expect(counts).toEqual([forOthers, forItsOwn])
+    },
+  )
+
   test('does not take for under way what waits for its next try, nor the events of a batch for as many POSTs', async () => {
     const [trying, batching] = [await subscribe('trying'), await subscribe('batching')]
     await updateEndpoint(world.db, batching, { batchSize: 4 })
     await deliverables(8)
-    const first = await claimFrom(world.db, { perEndpoint: 1 })
+    const first = await claimAll(world.db, { perEndpoint: 1 })
     const local = {
       ...settled(
         first.find(({ endpointId }) => endpointId === trying),
@@ -133,8 +161,8 @@ describe('a claim', () => {
     const later: Verdict = { kind: 'retry', delayMs: 5_000, holdMs: 0, pauseMs: 0, theirs: false }
     await settle(world.db, [{ ...local, verdict: later }])
 
-    const claims = [await claimFrom(world.db, { perEndpoint: 1 }), await claimFrom(world.db, { perEndpoint: 1 })]
-    const third = await claimFrom(world.db, { perEndpoint: 1 })
+    const claims = [await claimAll(world.db, { perEndpoint: 1 }), await claimAll(world.db, { perEndpoint: 1 })]
+    const third = await claimAll(world.db, { perEndpoint: 1 })
 
     const of = (id: string, some: Claim[]) => some.filter(({ endpointId }) => endpointId === id).length
     expect([of(batching, first), ...claims.map((some) => of(batching, some))]).toEqual([4, 4, 0])
@@ -144,9 +172,9 @@ describe('a claim', () => {
   test('takes one at a time from an endpoint whose last attempt failed, be it the only one', async () => {
     await subscribe('failing')
     await deliverables(3)
-    await settle(world.db, [settled((await claimFrom(world.db, { limit: 1 }))[0], retry())])
+    await settle(world.db, [settled((await claimAll(world.db, { limit: 1 }))[0], retry())])
 
-    const claims = await claimFrom(world.db)
+    const claims = await claimAll(world.db)
 
     expect(claims).toHaveLength(1)
   })
@@ -168,7 +196,7 @@ describe('a claim', () => {
     }
 
     const order = []
-    for (let i = 0; i < 4; i += 1) order.push(...(await claimFrom(world.db, { limit: 1 })))
+    for (let i = 0; i < 4; i += 1) order.push(...(await claimAll(world.db, { limit: 1 })))
 
     expect(order.map(({ id }) => id)).toEqual([b, c, d, a])
   })
@@ -178,8 +206,8 @@ describe('a claim', () => {
     await deliverables(3)
 
     const [ours, theirs] = await world.db.transaction().execute(async (tx) => {
-      const first = await claimFrom(tx, { perEndpoint: 2 })
-      return [first, await claimFrom(impatient)]
+      const first = await claimAll(tx, { perEndpoint: 2 })
+      return [first, await claimAll(world.other)]
     })
 
     expect([ours.length, theirs.length]).toEqual([2, 1])
@@ -195,7 +223,7 @@ describe('a claim', () => {
       await sql`update endpoint set hold_until = now()`.execute(tx)
       await sql`insert into endpoint_secret (endpoint_id, secret, created_at, expires_at)
         values (${id}, 'whsec_over', now() - interval '1 hour', now())`.execute(tx)
-      return claimFrom(tx)
+      return claimAll(tx)
     })
 
     expect(claims).toHaveLength(1)
@@ -208,10 +236,10 @@ describe('a claim', () => {
     const holdFor = (seconds: number) =>
       sql`update endpoint set hold_until = now() + ${seconds} * interval '1 second'`.execute(world.db)
     await holdFor(60)
-    const during = await claimFrom(world.db)
+    const during = await claimAll(world.db)
     await holdFor(-60)
 
-    const after = await claimFrom(world.db)
+    const after = await claimAll(world.db)
 
     expect([during.length, after.length]).toEqual([0, 1])
   })
@@ -227,7 +255,7 @@ describe('a claim', () => {
     await add('whsec_leaving', '2 hours', '1 hour')
     await add('whsec_expired', '3 hours', '-1 hour')
 
-    const claims = await claimFrom(world.db)
+    const claims = await claimAll(world.db)
 
     const own = claims.find(({ endpointId }) => endpointId === id)
     expect(own?.secrets).toEqual(['whsec_newest', expect.stringMatching(/^whsec_.{44}$/), 'whsec_leaving'])
@@ -239,13 +267,13 @@ describe('a claim', () => {
     const until = async () =>
       (await read(sql<{ ms: number }>`select extract(epoch from retry_until)::float8 * 1000 as ms from delivery`))[0]
         ?.ms
-    const [first] = await claimFrom(world.db, { leaseMs: 0 })
+    const [first] = await claimAll(world.db, { leaseMs: 0 })
     const begun = await until()
-    const [second] = await claimFrom(world.db, { leaseMs: 0, retryForMs: 120_000 })
+    const [second] = await claimAll(world.db, { leaseMs: 0, retryForMs: 120_000 })
     const later = await until()
     await sql`update delivery set retry_until = now()`.execute(world.db)
 
-    const [last] = await claimFrom(world.db, { leaseMs: 0 })
+    const [last] = await claimAll(world.db, { leaseMs: 0 })
 
     expect(begun).toBeGreaterThan(Date.now())
     expect(later).toBe(begun)
@@ -256,7 +284,7 @@ describe('a claim', () => {
     await subscribe('any')
     await deliverables(1)
 
-    expect(await claimFrom(world.db, { retryForMs: 0 })).toMatchObject([{ attempt: 1, expired: true }])
+    expect(await claimAll(world.db, { retryForMs: 0 })).toMatchObject([{ attempt: 1, expired: true }])
   })
 })
 
@@ -264,7 +292,7 @@ describe('a settle', () => {
   test('does not revive what was given up meanwhile, but that it was delivered', async () => {
     const id = await subscribe('any')
     await deliverables(2)
-    const [failed, sent] = await claimFrom(world.db)
+    const [failed, sent] = await claimAll(world.db)
     await disableEndpoint(world.db, id, 'test')
     await enableEndpoint(world.db, id, 'none')
 
@@ -278,7 +306,7 @@ describe('a settle', () => {
   test('that comes twice leaves the time of the first', async () => {
     await subscribe('any')
     await deliverables(1)
-    const [sent] = await claimFrom(world.db)
+    const [sent] = await claimAll(world.db)
     await settle(world.db, [settled(sent, delivered)])
     const first = await deliveryRows()
 
@@ -290,7 +318,7 @@ describe('a settle', () => {
   test('of several of one endpoint obeys the longest pause, and one success among them ends its row of failures', async () => {
     await subscribe('any')
     await deliverables(3)
-    const [first, second, third] = await claimFrom(world.db)
+    const [first, second, third] = await claimAll(world.db)
 
     await settle(world.db, [settled(first, retry(1_000)), settled(second, delivered), settled(third, retry(60_000))])
 
@@ -302,7 +330,7 @@ describe('a settle', () => {
   test('with a shorter pause does not end a longer one', async () => {
     await subscribe('any')
     await deliverables(2)
-    const [first, second] = await claimFrom(world.db)
+    const [first, second] = await claimAll(world.db)
     await settle(world.db, [settled(first, retry(3_600_000))])
 
     await settle(world.db, [settled(second, retry(1))])
@@ -314,7 +342,7 @@ describe('a settle', () => {
     await subscribe('any')
     await deliverables(1)
 
-    await settle(world.db, [settled((await claimFrom(world.db))[0], retry())])
+    await settle(world.db, [settled((await claimAll(world.db))[0], retry())])
 
     expect(await endpointRows()).toMatchObject([{ state: 'active', failures: 1, held: false }])
   })
@@ -322,7 +350,7 @@ describe('a settle', () => {
   test('that disables an endpoint does so although another was delivered, and later ones leave the reason', async () => {
     await subscribe('any')
     await deliverables(3)
-    const [first, second, third] = await claimFrom(world.db)
+    const [first, second, third] = await claimAll(world.db)
 
     await settle(world.db, [settled(first, { kind: 'disable', reason: 'gone' }), settled(second, delivered)])
     await settle(world.db, [settled(third, retry())])
@@ -334,7 +362,7 @@ describe('a settle', () => {
   test('counts every failure, and a success after a single one begins anew', async () => {
     await subscribe('any')
     await deliverables(3)
-    const [first, second, third] = await claimFrom(world.db)
+    const [first, second, third] = await claimAll(world.db)
     const failures = async () => (await endpointRows())[0]?.failures
 
     await settle(world.db, [settled(first, retry()), settled(second, retry())])
@@ -349,14 +377,14 @@ describe('a settle', () => {
     const [id, other] = [await subscribe('own'), await subscribe('other')]
     await deliverables(2)
     await sql`update endpoint set failures = 1, failing_since = now(), pace = 1 where id = ${other}`.execute(world.db)
-    const [own, next] = (await claimFrom(world.db)).filter(({ endpointId }) => endpointId === id)
+    const [own, next] = (await claimAll(world.db)).filter(({ endpointId }) => endpointId === id)
 
     // Whoever waits for one of these locks fails.
     await world.db.transaction().execute(async (tx) => {
       await sql`select from endpoint where id = ${other} for update`.execute(tx)
       await sql`select from endpoint where id = ${id} for no key update`.execute(tx)
       await sql`select from delivery where id <> ${own?.id ?? 0} for update`.execute(tx)
-      await settle(impatient, [settled(own, delivered)])
+      await settle(world.other, [settled(own, delivered)])
     })
 
     const states = await read(sql`select id, state from delivery where id in (${own?.id}, ${next?.id}) order by state`)
@@ -373,7 +401,7 @@ describe('a settle', () => {
   ])('locks its rows in the order of ids, so that none waits for another in a circle: %s %s', async (table, lock) => {
     for (let i = 0; i < 7; i += 1) await subscribe(`endpoint-${i}`)
     await deliverables(1)
-    const claims = await claimFrom(world.db)
+    const claims = await claimAll(world.db)
     const ids = (await read(sql<{ id: string }>`select id from ${sql.ref(table)} order by id`)).map(({ id }) => id)
 
     let settling: Promise<void> | undefined
@@ -397,9 +425,9 @@ describe('a settle', () => {
     async (count) => {
       await subscribe('only')
       await deliverables(count)
-      const [first] = await claimFrom(world.db, { limit: 1 })
+      const [first] = await claimAll(world.db, { limit: 1 })
       await sql`update delivery set due_at = '2000-01-01' where attempts = 1`.execute(world.db)
-      await claimFrom(world.db)
+      await claimAll(world.db)
       await settle(world.db, [settled(first, retry())])
 
       expect(await read(sql`select number from attempt`)).toEqual([{ number: 1 }])
@@ -411,11 +439,11 @@ describe('a settle', () => {
   test('that waits for somebody who changes the delivery records its attempt and delivers all the same', async () => {
     await subscribe('only')
     await deliverables(2)
-    const claims = await claimFrom(world.db)
+    const claims = await claimAll(world.db)
     const other = world.db.transaction().execute(async (tx) => {
       await sql`update delivery set due_at = due_at + interval '1 s' where state = 'pending'`.execute(tx)
       const settling = settle(
-        impatient,
+        world.other,
         claims.map((one) => settled(one, delivered)),
       )
       await eventually('the settle waits', isWaiting)
@@ -432,7 +460,7 @@ describe('a settle', () => {
   test('and a removal of its endpoint never wait for each other in a circle', async () => {
     const id = await subscribe('any')
     await deliverables(1)
-    const [sent] = await claimFrom(world.db)
+    const [sent] = await claimAll(world.db)
 
     let settling: Promise<void> | undefined
     await world.db.transaction().execute(async (tx) => {
@@ -450,7 +478,7 @@ describe('a settle', () => {
 test('a 410 from where an endpoint was does not disable it where it is', async () => {
   const id = await subscribe('old')
   await deliverables(1)
-  const [sent] = await claimFrom(world.db)
+  const [sent] = await claimAll(world.db)
   await updateEndpoint(world.db, id, { url: 'http://127.0.0.1:9/new' })
 
   await settle(world.db, [settled(sent, { kind: 'disable', reason: 'gone' })])
@@ -461,7 +489,7 @@ test('a 410 from where an endpoint was does not disable it where it is', async (
 test('nor does one that is settled while the endpoint moves', async () => {
   const id = await subscribe('old')
   await deliverables(1)
-  const [sent] = await claimFrom(world.db)
+  const [sent] = await claimAll(world.db)
 
   let settling: Promise<void> | undefined
   await world.db.transaction().execute(async (tx) => {

@@ -1,31 +1,23 @@
 // What a new endpoint begins with, while ticks commit: a real Postgres, real receivers on loopback. Tencent's API is the simulator.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import fc from 'fast-check'
-import { type Kysely, sql } from 'kysely'
+import { sql } from 'kysely'
 import { drain } from '../../lib/deliver.ts'
 import { advance, closeSession, createSession, liveAt, startSession } from '../../lib/local/simulator/simulator.ts'
 import { tick, type TickResult } from '../../lib/reconcile.ts'
 import { ensureAccount } from '../../lib/store/account.ts'
-import type { Database } from '../../lib/store/database.ts'
 import { addEndpoint } from '../../lib/store/endpoint.ts'
 import type { From } from '../../lib/store/event.ts'
-import { openImpatient } from '../support/database.ts'
 import { eventually, openReceiver, type Receiver } from '../support/receiver.ts'
 import { seed } from '../support/seed.ts'
 import { loopbackPoster, openWorld, type SimulatedAccount, type World } from '../support/world.ts'
 
 let world: World
-/** Another process's connections. */
-let other: Kysely<Database>
 
 beforeEach(async () => {
   world = await openWorld()
-  other = openImpatient(world.url)
 })
-afterEach(async () => {
-  await other.destroy()
-  await world.close()
-})
+afterEach(() => world.close())
 
 const url = 'http://127.0.0.1:9/'
 const add = async (from: From, settings: { events?: string[]; account?: string } = {}) =>
@@ -116,7 +108,7 @@ test.each<From>(['start', 'snapshot'])(
       await sql`lock table endpoint in exclusive mode`.execute(tx)
       adding = add(from, { account: 'default' })
       await eventually('the new one waits', isWaiting)
-      ticking = tick(other, api.account)
+      ticking = tick(world.other, api.account)
       await ticking
     })
     const id = (await adding) ?? ''
@@ -141,7 +133,7 @@ test('what is added from the start misses nothing of an account that is born mea
     await sql`select from account where id = ${old} for update`.execute(tx)
     adding = add('start')
     await eventually('the new one waits', isWaiting)
-    ticking = tick(other, born.account)
+    ticking = tick(world.other, born.account)
     // It is through, or waits too.
     await Promise.race([
       ticking,
@@ -193,7 +185,7 @@ test('whenever it is added while ticks commit, what a subscriber folds is what l
       const addOne = async (from: From, account: string | null) => {
         const receiver = await openReceiver()
         subscribers.push({ receiver, from, account })
-        const { secret } = await addEndpoint(other, { url: receiver.url, events: ['*'], account, from })
+        const { secret } = await addEndpoint(world.other, { url: receiver.url, events: ['*'], account, from })
         receiver.secrets.push(secret)
       }
       for (const { act, add: adding } of steps) {

@@ -1,43 +1,33 @@
 // What becomes of an endpoint by command, against a real Postgres; nothing is sent.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type Kysely, sql } from 'kysely'
+import { sql } from 'kysely'
 import { ensureAccount, lockAccount } from '../../lib/store/account.ts'
-import type { Database } from '../../lib/store/database.ts'
-import { claim } from '../../lib/store/delivery.ts'
 import { addEndpoint, proveEndpoint, removeEndpoint, showEndpoint, updateEndpoint } from '../../lib/store/endpoint.ts'
 import { disableEndpoint, enableEndpoint, pauseEndpoint } from '../../lib/store/endpoint-state.ts'
 import { fanOut } from '../../lib/store/event.ts'
-import { openImpatient } from '../support/database.ts'
+import { claimAll } from '../support/claim.ts'
 import { eventually } from '../support/receiver.ts'
 import { seed } from '../support/seed.ts'
 import { openWorld, type World } from '../support/world.ts'
 
 let world: World
-/** Another process's connections. */
-let other: Kysely<Database>
 
 beforeEach(async () => {
   world = await openWorld()
-  other = openImpatient(world.url)
 })
-afterEach(async () => {
-  await other.destroy()
-  await world.close()
-})
+afterEach(() => world.close())
 
 const url = 'http://127.0.0.1:9/first'
 const elsewhere = 'http://127.0.0.1:9/second'
 const add = async (settings: { mustProve?: boolean; events?: string[] } = {}) =>
   (await addEndpoint(world.db, { url, events: ['*'], ...settings })).id
-const claimAll = (db = world.db) =>
-  claim(db, { limit: 1_000, perEndpoint: 1_000, inFlight: new Map(), leaseMs: 30_000, retryForMs: 60_000 })
 const stateOf = async (id: string) => (await showEndpoint(world.db, id)).state
 
 describe('an endpoint that must prove itself', () => {
   test('gets nothing, and keeps what it misses, until the URL it has has echoed a challenge', async () => {
     const id = await add({ mustProve: true })
     await seed(world.db, { sessions: 2 })
-    const before = [await stateOf(id), (await claimAll()).length]
+    const before = [await stateOf(id), (await claimAll(world.db)).length]
 
     await proveEndpoint(world.db, id, url)
 
@@ -45,7 +35,7 @@ describe('an endpoint that must prove itself', () => {
     const shown = await showEndpoint(world.db, id)
     expect(shown).toMatchObject({ state: 'active', stateReason: null, mustProve: true, pending: 2 })
     expect(shown.provedAt).toBeInstanceOf(Date)
-    expect(await claimAll()).toHaveLength(2)
+    expect(await claimAll(world.db)).toHaveLength(2)
   })
 
   test('is not proved by the echo of another URL, such as that of before a move', async () => {
@@ -100,7 +90,7 @@ describe('an endpoint that must prove itself', () => {
     const ids = await Promise.all(Array.from({ length: 8 }, () => add({ mustProve: true })))
 
     await Promise.all(
-      ids.flatMap((id) => [proveEndpoint(world.db, id, url), updateEndpoint(other, id, { url: elsewhere })]),
+      ids.flatMap((id) => [proveEndpoint(world.db, id, url), updateEndpoint(world.other, id, { url: elsewhere })]),
     )
 
     for (const id of ids) expect(await showEndpoint(world.db, id)).toMatchObject({ state: 'paused', provedAt: null })
@@ -112,7 +102,7 @@ test('an endpoint that need not prove itself goes on when it moves, and what is 
   await seed(world.db, { sessions: 1 })
   await updateEndpoint(world.db, id, { url: elsewhere })
 
-  const claims = await claimAll()
+  const claims = await claimAll(world.db)
 
   expect(claims).toMatchObject([{ endpointId: id, url: elsewhere }])
 })
@@ -156,7 +146,7 @@ test('an update that names an account and a tick of that account never wait for 
   const { id: accountId } = await ensureAccount(world.db, 'default')
 
   let updating: Promise<unknown> | undefined
-  await other.transaction().execute(async (tx) => {
+  await world.other.transaction().execute(async (tx) => {
     await lockAccount(tx, accountId)
     updating = updateEndpoint(world.db, id, { account: 'default' })
     await eventually('the update waits for the account', async () => {
@@ -186,7 +176,7 @@ describe('a move to another URL', () => {
 
     const shown = await showEndpoint(world.db, id)
     expect(shown).toMatchObject({ state: 'active', failures: 0, failingSince: null, holdUntil: null })
-    expect(await claimAll()).toMatchObject([{ url: elsewhere, failures: 0, hopeless: false }])
+    expect(await claimAll(world.db)).toMatchObject([{ url: elsewhere, failures: 0, hopeless: false }])
   })
 
   test('to where it is leaves it as it is', async () => {
@@ -208,7 +198,7 @@ describe('pausing and disabling', () => {
     await pauseEndpoint(world.db, disabled, 'for a while')
     await seed(world.db, { sessions: 2 })
 
-    const claims = await claimAll()
+    const claims = await claimAll(world.db)
 
     expect(claims).toEqual([])
     expect(await showEndpoint(world.db, paused)).toMatchObject({

@@ -1,30 +1,24 @@
 // Events about Rollcall itself, against a real Postgres; nothing is sent. A crash is a fault that the database raises.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type Kysely, sql } from 'kysely'
+import { sql } from 'kysely'
 import type { Outcome, Verdict } from '../../lib/core/retry.ts'
 import { tick } from '../../lib/reconcile.ts'
 import { ensureAccount } from '../../lib/store/account.ts'
-import type { Database } from '../../lib/store/database.ts'
-import { claim, type Claim, settle } from '../../lib/store/delivery.ts'
+import type { Claim } from '../../lib/store/claim.ts'
+import { settle } from '../../lib/store/settle.ts'
 import { addEndpoint, showEndpoint } from '../../lib/store/endpoint.ts'
 import { disableEndpoint, enableEndpoint, pauseEndpoint } from '../../lib/store/endpoint-state.ts'
 import { announceStalled } from '../../lib/store/operator.ts'
-import { openImpatient } from '../support/database.ts'
+import { claimAll } from '../support/claim.ts'
 import { seed } from '../support/seed.ts'
 import { openWorld, type World } from '../support/world.ts'
 
 let world: World
-/** Another drain's connections. */
-let impatient: Kysely<Database>
 
 beforeEach(async () => {
   world = await openWorld()
-  impatient = openImpatient(world.url)
 })
-afterEach(async () => {
-  await impatient.destroy()
-  await world.close()
-})
+afterEach(() => world.close())
 
 const url = 'http://127.0.0.1:9/'
 const subscribe = async (events: string[], account: string | null = null) =>
@@ -52,8 +46,7 @@ const outcome: Outcome = { kind: 'answered', status: 500, retryAfterMs: null }
 const come = (claims: Claim[], verdict: Verdict) =>
   claims.map((one) => ({ claim: one, sentAt: new Date(), durationMs: 1, outcome, verdict }))
 const claimOf = async (endpoint: string, limit = 100) => {
-  const options = { limit: 1_000, perEndpoint: 1_000, inFlight: new Map(), leaseMs: 30_000, retryForMs: 60_000 }
-  const claims = await claim(world.db, options)
+  const claims = await claimAll(world.db)
   return claims.filter(({ endpointId }) => endpointId === endpoint).slice(0, limit)
 }
 const dead: Verdict = { kind: 'dead' }
@@ -121,7 +114,7 @@ describe('a delivery that becomes dead', () => {
     await subscribe(['delivery.dead'])
     await seed(world.db, { sessions: 1 })
     const claims = await claimOf(subject)
-    await Promise.all([settle(world.db, come(claims, dead)), settle(impatient, come(claims, dead))])
+    await Promise.all([settle(world.db, come(claims, dead)), settle(world.other, come(claims, dead))])
 
     await settle(world.db, come(claims, dead))
 
@@ -365,7 +358,11 @@ describe('an account that no tick lists any more', () => {
     const { account } = await world.simulate('default')
     await tick(world.db, account)
     await listed('default', 400)
-    const looks = await Promise.all([announceStalled(world.db), announceStalled(impatient), announceStalled(world.db)])
+    const looks = await Promise.all([
+      announceStalled(world.db),
+      announceStalled(world.other),
+      announceStalled(world.db),
+    ])
     const again = await announceStalled(world.db)
     await tick(world.db, account)
     const recovered = await stalledAt()
@@ -408,7 +405,7 @@ describe('an account that no tick lists any more', () => {
     const during = await world.db.transaction().execute(async (tx) => {
       await sql`select from account for update`.execute(tx)
       // Whoever waits for this lock fails.
-      return announceStalled(impatient)
+      return announceStalled(world.other)
     })
 
     expect([during, await announceStalled(world.db)]).toEqual([0, 1])

@@ -5,31 +5,26 @@ import { type Kysely, sql } from 'kysely'
 import type { Outcome, Verdict } from '../../lib/core/retry.ts'
 import { verdict as judge } from '../../lib/core/retry.ts'
 import type { Database } from '../../lib/store/database.ts'
-import { claim, type Claim, settle } from '../../lib/store/delivery.ts'
+import type { Claim, ClaimOptions } from '../../lib/store/claim.ts'
+import { settle } from '../../lib/store/settle.ts'
 import { addEndpoint, showEndpoint } from '../../lib/store/endpoint.ts'
 import { disableEndpoint, enableEndpoint } from '../../lib/store/endpoint-state.ts'
-import { openImpatient } from '../support/database.ts'
+import { claimAll } from '../support/claim.ts'
 import { seed } from '../support/seed.ts'
 import { openWorld, type World } from '../support/world.ts'
 
 let world: World
-/** Another drain's connections. */
-let other: Kysely<Database>
 let id: string
 
 beforeEach(async () => {
   world = await openWorld()
-  other = openImpatient(world.url)
   id = (await addEndpoint(world.db, { url: 'http://127.0.0.1:9/', events: ['*'] })).id
   await seed(world.db, { sessions: 60 })
 })
-afterEach(async () => {
-  await other.destroy()
-  await world.close()
-})
+afterEach(() => world.close())
 
-const claimFrom = (db: Kysely<Database> = world.db, options: Partial<Parameters<typeof claim>[1]> = {}) =>
-  claim(db, { limit: 100, perEndpoint: 8, inFlight: new Map(), leaseMs: 30_000, retryForMs: 3_600_000, ...options })
+const claimFrom = (db: Kysely<Database> = world.db, options: Partial<ClaimOptions> = {}) =>
+  claimAll(db, { perEndpoint: 8, ...options })
 const failure = (pauseMs = 0, holdMs = 0): Verdict => ({
   kind: 'retry',
   delayMs: 60_000,
@@ -78,9 +73,9 @@ describe('an endpoint that fails', () => {
 
     // The first has not committed yet; whoever waits for it fails.
     const [one, second] = await world.db.transaction().execute(async (tx) => {
-      return [await claimFrom(tx), await claimFrom(other)] as const
+      return [await claimFrom(tx), await claimFrom(world.other)] as const
     })
-    const later = await Promise.all([claimFrom(), claimFrom(other)])
+    const later = await Promise.all([claimFrom(), claimFrom(world.other)])
 
     expect([one.length, second.length, later.flat().length]).toEqual([1, 0, 0])
   })
@@ -89,7 +84,7 @@ describe('an endpoint that fails', () => {
     await settleAs(first(await claimFrom(world.db, { limit: 1 })), failure())
     await settleAs(await claimFrom(), failure())
 
-    const next = await claimFrom(other)
+    const next = await claimFrom(world.other)
 
     expect(next).toHaveLength(1)
   })
@@ -98,10 +93,10 @@ describe('an endpoint that fails', () => {
     await settleAs(first(await claimFrom(world.db, { limit: 1 })), failure())
     await claimFrom(world.db, { leaseMs: 30_000 })
     await pass(29)
-    const during = await claimFrom(other)
+    const during = await claimFrom(world.other)
     await pass(1)
 
-    const after = await claimFrom(other)
+    const after = await claimFrom(world.other)
 
     expect([during.length, after.length]).toEqual([0, 1])
   })
@@ -114,7 +109,7 @@ describe('an endpoint that fails', () => {
     const [early, late] = await claimFrom(world.db, { limit: 2 })
     if (!early || !late) throw new Error('nothing was claimed')
     await settleAs([early], failure())
-    const probe = await claimFrom(other)
+    const probe = await claimFrom(world.other)
 
     await settleAs([late], verdict)
 
@@ -129,7 +124,7 @@ describe('an endpoint that fails', () => {
     const lost = await claimFrom()
     await pass(31)
     await sql`update delivery set due_at = now() + interval '1 h' where id <> ${lost[0]?.id ?? 0}`.execute(world.db)
-    const again = await claimFrom(other)
+    const again = await claimFrom(world.other)
 
     await settleAs(lost, failure())
 
@@ -369,7 +364,7 @@ test('whatever drains do, crash and answer late, an endpoint that fails never ha
           await pass(one.seconds)
         } else if (one.kind === 'claim') {
           const underWay = outstanding.filter(({ isProbe, ends }) => isProbe && ends > at)
-          const claims = await claimFrom(one.which === 0 ? world.db : other, { perEndpoint: 3 })
+          const claims = await claimFrom(one.which === 0 ? world.db : world.other, { perEndpoint: 3 })
           if (isFailing) most = Math.max(most, claims.length + underWay.length)
           outstanding.push(...claims.map((taken) => ({ claim: taken, ends: at + 30, isProbe: isFailing })))
         } else if (outstanding.length > 0) {

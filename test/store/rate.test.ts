@@ -2,39 +2,24 @@
 // moving what is stored of it back.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import fc from 'fast-check'
-import { type Kysely, sql } from 'kysely'
+import { sql } from 'kysely'
 import { postsOf } from '../../lib/core/batch.ts'
-import type { Database } from '../../lib/store/database.ts'
-import { claim, type Claim, settle, untilRate } from '../../lib/store/delivery.ts'
+import { type Claim, untilRate } from '../../lib/store/claim.ts'
+import { settle } from '../../lib/store/settle.ts'
 import { addEndpoint, updateEndpoint } from '../../lib/store/endpoint.ts'
-import { openImpatient } from '../support/database.ts'
+import { claimAll } from '../support/claim.ts'
 import { seed } from '../support/seed.ts'
 import { openWorld, type World } from '../support/world.ts'
 
 let world: World
-/** Another drain's connections. */
-let other: Kysely<Database>
 
 beforeEach(async () => {
   world = await openWorld()
-  other = openImpatient(world.url)
 })
-afterEach(async () => {
-  await other.destroy()
-  await world.close()
-})
+afterEach(() => world.close())
 
 const subscribe = async (settings: { rate?: number; batchSize?: number } = {}) =>
   (await addEndpoint(world.db, { url: 'http://127.0.0.1:9/', events: ['*'], ...settings })).id
-const claimFrom = (db: Kysely<Database> = world.db, options: Partial<Parameters<typeof claim>[1]> = {}) =>
-  claim(db, {
-    limit: 10_000,
-    perEndpoint: 10_000,
-    inFlight: new Map(),
-    leaseMs: 30_000,
-    retryForMs: 60_000,
-    ...options,
-  })
 const deliver = (claims: Claim[]) => {
   const outcome = { kind: 'answered', status: 204, retryAfterMs: null } as const
   const met = { sentAt: new Date(), durationMs: 1, outcome, verdict: { kind: 'delivered' } } as const
@@ -61,7 +46,7 @@ describe('an endpoint with a rate', () => {
     await subscribe({ rate })
     await seed(world.db, { sessions: 60 })
 
-    const claims = await claimFrom()
+    const claims = await claimAll(world.db)
 
     expect(claims).toHaveLength(posts)
   })
@@ -72,7 +57,7 @@ describe('an endpoint with a rate', () => {
 
     // The first has not committed yet; whoever waits for it fails.
     const [one, two] = await world.db.transaction().execute(async (tx) => {
-      return [await claimFrom(tx), await claimFrom(other)] as const
+      return [await claimAll(tx), await claimAll(world.other)] as const
     })
 
     expect([one.length, two.length]).toEqual([5, 0])
@@ -90,7 +75,7 @@ describe('an endpoint with a rate', () => {
     // One transaction: the database's clock stands still between the two.
     const claims = await world.db.transaction().execute(async (tx) => {
       await sql`update endpoint set next_send_at = now() - ${idle} * interval '1 second'`.execute(tx)
-      return claimFrom(tx)
+      return claimAll(tx)
     })
 
     expect(claims).toHaveLength(posts)
@@ -116,7 +101,7 @@ describe('an endpoint with a rate', () => {
           for (const gap of gaps) {
             at += gap
             await sql`update endpoint set next_send_at = next_send_at - ${gap} * interval '1 second'`.execute(tx)
-            sent.push({ at, posts: (await claimFrom(tx)).length })
+            sent.push({ at, posts: (await claimAll(tx)).length })
           }
         })
 
@@ -136,12 +121,12 @@ describe('an endpoint with a rate', () => {
   test('counts a batch as one POST', async () => {
     await subscribe({ rate: 1, batchSize: 10 })
     await seed(world.db, { sessions: 25 })
-    const first = await claimFrom()
+    const first = await claimAll(world.db)
     const query = sql<{ isNow: boolean }>`select next_send_at <= now() as "isNow" from endpoint`
     const { rows } = await query.execute(world.db)
     await setIdle(1.01)
 
-    const second = await claimFrom()
+    const second = await claimAll(world.db)
 
     expect([sizes(first), sizes(second)]).toEqual([[10], [10]])
     // Ten POSTs would have used up the next nine seconds, too.
@@ -151,11 +136,11 @@ describe('an endpoint with a rate', () => {
   test('that is taken away gets all at once again', async () => {
     const id = await subscribe({ rate: 0.01 })
     await seed(world.db, { sessions: 5 })
-    await claimFrom()
+    await claimAll(world.db)
 
     await updateEndpoint(world.db, id, { rate: null })
 
-    expect(await claimFrom()).toHaveLength(4)
+    expect(await claimAll(world.db)).toHaveLength(4)
   })
 
   test('and that fails gets one at a time, however fast it may be', async () => {
@@ -163,8 +148,8 @@ describe('an endpoint with a rate', () => {
     await seed(world.db, { sessions: 20 })
     await sql`update endpoint set failures = 1, failing_since = now(), pace = 1 where id = ${id}`.execute(world.db)
 
-    expect(await claimFrom()).toHaveLength(1)
-    expect(await claimFrom()).toEqual([])
+    expect(await claimAll(world.db)).toHaveLength(1)
+    expect(await claimAll(world.db)).toEqual([])
   })
 })
 
@@ -172,7 +157,7 @@ describe('the time until a rate allows more', () => {
   test('is no longer than the interval, while something is due that it holds back', async () => {
     await subscribe({ rate: 0.1 })
     await seed(world.db, { sessions: 2 })
-    await claimFrom()
+    await claimAll(world.db)
 
     const ms = await untilRate(world.db)
 
@@ -184,7 +169,7 @@ describe('the time until a rate allows more', () => {
     await subscribe({ rate: 0.01 })
     await subscribe({ rate: 0.1 })
     await seed(world.db, { sessions: 2 })
-    await claimFrom()
+    await claimAll(world.db)
 
     expect(await untilRate(world.db)).toBeLessThanOrEqual(10_000)
   })
@@ -192,7 +177,7 @@ describe('the time until a rate allows more', () => {
   test('is soon when the rate came to allow it since the last claim, or a drain would end with something due', async () => {
     await subscribe({ rate: 20 })
     await seed(world.db, { sessions: 20 })
-    await claimFrom()
+    await claimAll(world.db)
     await setIdle(0.06)
 
     const ms = await untilRate(world.db)
@@ -211,7 +196,7 @@ describe('the time until a rate allows more', () => {
   ])('is none %s', async (_, change) => {
     await subscribe({ rate: 0.1 })
     await seed(world.db, { sessions: 2 })
-    await claimFrom()
+    await claimAll(world.db)
     await change.execute(world.db)
 
     expect(await untilRate(world.db)).toBeNull()
@@ -221,7 +206,7 @@ describe('the time until a rate allows more', () => {
     await subscribe({ rate: 0.1 })
     await seed(world.db, { sessions: 2, perSession: 3 })
     await sql`update delivery set due_at = now() + interval '1 h' where position <= 2`.execute(world.db)
-    await claimFrom()
+    await claimAll(world.db)
 
     expect(await untilRate(world.db)).toBeNull()
     await sql`update endpoint set next_send_at = now()`.execute(world.db)
@@ -234,7 +219,7 @@ describe('a claim for batches', () => {
     await subscribe({ batchSize: 500 })
     await seed(world.db, { sessions: 1_000 })
 
-    const claims = await claimFrom(world.db, { perEndpoint: 8, limit: 200 })
+    const claims = await claimAll(world.db, { perEndpoint: 8, limit: 200 })
 
     expect(sizes(claims)).toEqual([500, 500])
   })
@@ -243,7 +228,7 @@ describe('a claim for batches', () => {
     const id = await subscribe({ batchSize: 10 })
     await seed(world.db, { sessions: 100 })
 
-    const claims = await claimFrom(world.db, { perEndpoint: 5, inFlight: new Map([[id, 2]]) })
+    const claims = await claimAll(world.db, { perEndpoint: 5, inFlight: new Map([[id, 2]]) })
 
     expect(sizes(claims)).toEqual([10, 10, 10])
   })
@@ -253,7 +238,7 @@ describe('a claim for batches', () => {
     const single = await subscribe()
     await seed(world.db, { sessions: 100 })
 
-    const claims = await claimFrom(world.db, { limit: 4, perEndpoint: 8 })
+    const claims = await claimAll(world.db, { limit: 4, perEndpoint: 8 })
 
     const of = (id: string) => claims.filter(({ endpointId }) => endpointId === id)
     expect([sizes(of(batches)), sizes(of(single))]).toEqual([
@@ -266,9 +251,9 @@ describe('a claim for batches', () => {
     await subscribe({ batchSize: 500 })
     await seed(world.db, { sessions: 7, perSession: 3 })
 
-    const claims = await claimFrom()
+    const claims = await claimAll(world.db)
     await deliver(claims)
-    const next = await claimFrom()
+    const next = await claimAll(world.db)
 
     expect([sizes(claims), sizes(next)]).toEqual([[7], [7]])
     expect(next.map(({ position }) => position).sort((a, b) => a - b)).toEqual([8, 9, 10, 11, 12, 13, 14])
@@ -279,8 +264,8 @@ describe('a claim for batches', () => {
     await seed(world.db, { sessions: 40 })
     await sql`update delivery set attempts = 1 where position in (3, 7, 30)`.execute(world.db)
 
-    const few = await claimFrom(world.db, { perEndpoint: 4 })
-    const rest = await claimFrom(world.db, { perEndpoint: 100 })
+    const few = await claimAll(world.db, { perEndpoint: 4 })
+    const rest = await claimAll(world.db, { perEndpoint: 100 })
 
     expect(sizes(few).length).toBeLessThanOrEqual(4)
     expect(few.length + rest.length).toBe(40)
@@ -293,7 +278,7 @@ describe('a claim for batches', () => {
     await seed(world.db, { sessions: 40 })
     await sql`update endpoint set failures = 1, failing_since = now(), pace = 1 where id = ${id}`.execute(world.db)
 
-    const claims = await Promise.all([claimFrom(), claimFrom(other)])
+    const claims = await Promise.all([claimAll(world.db), claimAll(world.other)])
 
     expect(sizes(claims.flat())).toEqual([10])
   })

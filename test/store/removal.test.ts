@@ -1,37 +1,27 @@
 // Removals against a real Postgres; where something is sent, to real receivers on loopback.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type Kysely, sql } from 'kysely'
+import { sql } from 'kysely'
 import { drain } from '../../lib/deliver.ts'
-import type { Database } from '../../lib/store/database.ts'
-import { claim } from '../../lib/store/delivery.ts'
 import { addEndpoint, removeEndpoint, showEndpoint, updateEndpoint } from '../../lib/store/endpoint.ts'
-import { openImpatient } from '../support/database.ts'
+import { claimAll } from '../support/claim.ts'
 import { eventually } from '../support/receiver.ts'
 import { seed } from '../support/seed.ts'
 import { loopbackPoster, openWorld, type World } from '../support/world.ts'
 
 let world: World
-/** Another process's connections. */
-let other: Kysely<Database>
 
 beforeEach(async () => {
   world = await openWorld()
-  other = openImpatient(world.url)
 })
-afterEach(async () => {
-  await other.destroy()
-  await world.close()
-})
+afterEach(() => world.close())
 
 const add = async () => (await addEndpoint(world.db, { url: 'http://127.0.0.1:9/', events: ['*'] })).id
-const claimAll = () =>
-  claim(world.db, { limit: 1_000, perEndpoint: 1_000, inFlight: new Map(), leaseMs: 30_000, retryForMs: 60_000 })
 
 describe('a removal', () => {
   test('takes all deliveries along, however many, and those of others stay', async () => {
     const [id, bystander] = [await add(), await add()]
     await seed(world.db, { sessions: 5_500, perSession: 2 })
-    await claimAll()
+    await claimAll(world.db)
 
     await removeEndpoint(world.db, id)
 
@@ -52,15 +42,15 @@ describe('a removal', () => {
       await sql`select from delivery where id = ${last?.id ?? 0} for update`.execute(tx)
       removing = removeEndpoint(world.db, id)
       await eventually('the first steps are done', async () => {
-        const { count } = await other
+        const { count } = await world.other
           .selectFrom('delivery')
           .select(sql<number>`count(*)::integer`.as('count'))
           .executeTakeFirstOrThrow()
         return count === 1
       })
       // A tick that had to wait for it would fail.
-      await seed(other, { sessions: 3 })
-      claimed = await claimAll()
+      await seed(world.other, { sessions: 3 })
+      claimed = await claimAll(world.db)
     })
     await removing
 
@@ -79,7 +69,7 @@ describe('a removal', () => {
 
     const draining = Promise.all([
       drain(world.db, poster, { timeMs: 30_000 }),
-      drain(other, poster, { timeMs: 30_000 }),
+      drain(world.other, poster, { timeMs: 30_000 }),
     ])
     await eventually('some of it was sent', () => removed.received.length > 5)
     await removeEndpoint(world.db, removed.id)

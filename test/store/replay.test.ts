@@ -1,28 +1,20 @@
 // Events sent again, against a real Postgres; those that arrive go to a real receiver on loopback.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type Kysely, sql } from 'kysely'
+import { sql } from 'kysely'
 import { drain } from '../../lib/deliver.ts'
-import type { Database } from '../../lib/store/database.ts'
-import { claim } from '../../lib/store/delivery.ts'
 import { addEndpoint, showEndpoint, updateEndpoint } from '../../lib/store/endpoint.ts'
 import { disableEndpoint, enableEndpoint } from '../../lib/store/endpoint-state.ts'
 import { replay, type ReplayFilter } from '../../lib/store/replay.ts'
-import { openImpatient } from '../support/database.ts'
+import { claimAll } from '../support/claim.ts'
 import { seed } from '../support/seed.ts'
 import { loopbackPoster, openWorld, type World } from '../support/world.ts'
 
 let world: World
-/** Another operator's connections. */
-let other: Kysely<Database>
 
 beforeEach(async () => {
   world = await openWorld()
-  other = openImpatient(world.url)
 })
-afterEach(async () => {
-  await other.destroy()
-  await world.close()
-})
+afterEach(() => world.close())
 
 const poster = loopbackPoster()
 const drainNow = () => drain(world.db, poster, { timeMs: 20_000 })
@@ -92,8 +84,7 @@ describe('a replay', () => {
     await finalize('dead')
     await replay(world.db, { endpoint: id })
 
-    const options = { limit: 1, perEndpoint: 1, inFlight: new Map(), leaseMs: 30_000, retryForMs: 60_000 }
-    const claims = await claim(world.db, options)
+    const claims = await claimAll(world.db, { limit: 1 })
 
     expect(claims).toMatchObject([{ eventId: 'evt_default_1', attempt: 1, fence: 4, expired: false }])
   })
@@ -124,8 +115,7 @@ describe('a replay', () => {
     await finalize('delivered', sql`position < 3`)
     await replay(world.db, { endpoint: id, event: 'evt_default_1' })
 
-    const options = { limit: 9, perEndpoint: 9, inFlight: new Map(), leaseMs: 30_000, retryForMs: 60_000 }
-    const claims = await claim(world.db, options)
+    const claims = await claimAll(world.db)
 
     expect(claims.map(({ eventId }) => eventId)).toEqual(['evt_default_1'])
   })
@@ -265,7 +255,7 @@ describe('a long replay', () => {
 
     const replays = await Promise.all([
       replay(world.db, { endpoint: id }),
-      replay(other, { endpoint: id }),
+      replay(world.other, { endpoint: id }),
       replay(world.db, { endpoint: id }),
     ])
 

@@ -1,11 +1,13 @@
+import type { Kysely } from 'kysely'
 import { addressGuard } from '../../lib/address.ts'
 import type { EventType } from '../../lib/core/event.ts'
 import { createSimulator, type Settings, type Simulator } from '../../lib/local/simulator/simulator.ts'
 import { serveSimulator } from '../../lib/local/simulator/server.ts'
 import { openPoster } from '../../lib/post.ts'
 import type { Account } from '../../lib/reconcile.ts'
+import type { Database } from '../../lib/store/database.ts'
 import { addEndpoint } from '../../lib/store/endpoint.ts'
-import { testDatabase, type TestDatabase } from './database.ts'
+import { openImpatient, testDatabase, type TestDatabase } from './database.ts'
 import { openReceiver, type Receiver, type Reply, type Received } from './receiver.ts'
 
 /** A poster that may reach loopback, where every test's receivers are. */
@@ -26,6 +28,8 @@ export interface SimulatedAccount {
 
 /** Everything a test opened; `close` ends it. */
 export interface World extends TestDatabase {
+  /** Somebody else's connections, who fails where they have to wait for a lock for 2 s. */
+  other: Kysely<Database>
   /** Serves a simulated account whose time stands still until `clock.now` is moved. */
   simulate(name: string, settings?: Partial<Settings>, seed?: number): Promise<SimulatedAccount>
   /** Registers a receiver for events; `id` is the endpoint's. */
@@ -39,9 +43,11 @@ export interface World extends TestDatabase {
 /** A database of its own, and what a test adds to it. */
 export async function openWorld(): Promise<World> {
   const database = await testDatabase()
-  const undo: (() => Promise<void>)[] = [() => database.drop()]
+  const other = openImpatient(database.url)
+  const undo: (() => Promise<void>)[] = [() => database.drop(), () => other.destroy()]
   return {
     ...database,
+    other,
     simulate: async (name, settings = {}, seed = 1) => {
       const clock = { now: Date.parse('2026-01-01T00:00:00Z') }
       const simulator = createSimulator({ seed, now: () => clock.now, settings })
