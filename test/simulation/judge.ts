@@ -3,11 +3,11 @@ import { type Kysely, sql } from 'kysely'
 import type { Database } from '../../lib/store/database.ts'
 import { listEvents, readSessions } from '../../lib/store/history.ts'
 import { type CommittedListing, ORACLES } from './oracles.ts'
-import { count, type Run, WITNESS } from './stage.ts'
+import { count, LISTENER, type Run, WITNESS } from './stage.ts'
 
 /** Adds what is wrong to the run's breaches. */
 export async function judge(run: Run): Promise<void> {
-  const { simulator, clocks, breaches, counts, endpoints, wanted } = run
+  const { simulator, clocks, breaches, counts, endpoints, wanted, mortal, gone } = run
   const { requests, pardons, trespasses } = run.receivers
   const snapshots = await run.admin
     .selectFrom('snapshot')
@@ -23,9 +23,9 @@ export async function judge(run: Run): Promise<void> {
   const statFailed = [counts['statsession down'], counts['API faults'], counts['signature clock jumps']].some(
     (times = 0) => times > 0,
   )
-  const names = [...endpoints.keys()]
+  const names = [...endpoints.keys()].filter((name) => name !== LISTENER)
   const isWhole = (name: string) => run.begun.get(name) !== 'snapshot'
-  const faithful = names.filter((name) => !wanted.has(name))
+  const faithful = names.filter((name) => !wanted.has(name) && !mortal.has(name))
   const evidence = {
     truth: simulator.truth,
     now: clocks.life,
@@ -39,7 +39,10 @@ export async function judge(run: Run): Promise<void> {
     again: run.again,
     fromStart: faithful.filter((name) => run.begun.get(name) === 'start'),
     fromSnapshot: faithful.filter((name) => run.begun.get(name) === 'snapshot'),
-    latest: names.filter((name) => wanted.get(name) === 'latest' && isWhole(name)),
+    latest: names.filter((name) => wanted.get(name) === 'latest' && isWhole(name) && !mortal.has(name)),
+    mortal: names.filter((name) => mortal.has(name) && !wanted.has(name) && isWhole(name)),
+    listener: LISTENER,
+    gone: names.filter((name) => gone.has(name)),
   }
   for (const oracle of Object.values(ORACLES)) breaches.push(...oracle(evidence))
   for (const listing of listings.filter(({ complete }) => complete))

@@ -7,7 +7,7 @@ import { addEndpoint, removeEndpoint, rotateSecrets, updateEndpoint } from '../.
 import { disableEndpoint, enableEndpoint, MISSED, pauseEndpoint } from '../../lib/store/endpoint-state.ts'
 import type { From } from '../../lib/store/event.ts'
 import { replay } from '../../lib/store/replay.ts'
-import { count, note, type Run, start, WITNESS } from './stage.ts'
+import { count, LISTENER, note, type Run, start, WITNESS } from './stage.ts'
 
 async function operate(run: Run, work: (db: Kysely<Database>) => Promise<unknown>, onEnd = () => {}): Promise<void> {
   await start(run, 'operator', work, (_, error) => {
@@ -23,21 +23,22 @@ export interface Added {
   forbidden?: boolean
   from?: From
   batchSize?: number
+  events?: string[]
 }
 
 /** Registers an endpoint. */
 export async function add(run: Run, name: string, db = run.admin, added: Added = {}): Promise<void> {
-  const { forbidden = false, from = 'now', batchSize = 1 } = added
+  const { forbidden = false, from = 'now', batchSize = 1, events = ['*'] } = added
   const url = forbidden ? run.receivers.forbiddenUrl(name) : run.receivers.url(name)
   run.begun.set(name, from)
-  const endpoint = { url, events: ['*'], description: name, from, batchSize }
+  const endpoint = { url, events, description: name, from, batchSize }
   run.endpoints.set(name, (await addEndpoint(db, endpoint)).id)
 }
 
-/** One endpoint is added, changed, stopped, let go on, sent something again, or removed. The witness is left alone. */
+/** One endpoint is added, changed, stopped, let go on, sent something again, or removed. The witness and the listener are left alone. */
 export async function changeEndpoints(run: Run): Promise<void> {
   const { chance } = run
-  const names = [...run.endpoints.keys()].filter((one) => one !== WITNESS)
+  const names = [...run.endpoints.keys()].filter((one) => one !== WITNESS && one !== LISTENER)
   const name = pick(chance, names)
   const id = name === undefined ? undefined : run.endpoints.get(name)
   const lot = between(chance, [0, 1])
@@ -45,7 +46,7 @@ export async function changeEndpoints(run: Run): Promise<void> {
   const from = pick(chance, ['now', 'start', 'snapshot'] as const) ?? 'now'
   const batchSize = pick(chance, [1, 1, 2, 50]) ?? 1
   const missed = run.missed ?? pick(chance, MISSED) ?? 'all'
-  if ((lot < 0.25 && run.endpoints.size < 5) || name === undefined || id === undefined) {
+  if ((lot < 0.25 && run.endpoints.size < 6) || name === undefined || id === undefined) {
     // A name of its own, also when the one before died after it was stored.
     count(run, 'endpoints added')
     await operate(run, (db) => add(run, `late-${run.counts['endpoints added']}`, db, { forbidden, from, batchSize }))

@@ -5,9 +5,12 @@ import {
   allFromStart,
   type Evidence,
   NOBODY_ELSE,
+  laneOrder,
+  noSilentLoss,
   nothingLost,
   replayedWhole,
   type SeenRequest,
+  toldOfDisabled,
   wholeLives,
 } from './oracles.ts'
 
@@ -74,4 +77,34 @@ test('a replay that leaves one out, doubles one, changes order or bytes is notic
   expect(notices([first!, second!, third!, fourth!, fourth!])).toBe(true)
   expect(notices([third!, first!, second!, fourth!])).toBe(true)
   expect(notices([first!, changed, third!, fourth!])).toBe(true)
+})
+
+/** What the listener is told of an endpoint. */
+function telling(type: string, data: Record<string, unknown>): SeenRequest {
+  const event = { id: 'evt_told', type, sequence: '1', subject: 'ep', source: '/operator', data }
+  return { endpoint: 'listener', id: 'evt_told', body: '', event: event as unknown as ReceivedEvent, answered: 204 }
+}
+
+test('what is dead may be lacking, and be overtaken, but only when somebody is told', () => {
+  const [first, second, , fourth] = all('one')
+  const refused = { ...second!, answered: 500 }
+  const known = { mortal: ['one'], listener: 'listener' }
+  const told = telling('delivery.dead', { description: 'one', events: [{ id: 'evt_2' }, { id: 'evt_3' }] })
+
+  expect(noSilentLoss(evidence([first!, refused, fourth!, told], known))).toEqual([])
+  expect(laneOrder(evidence([first!, refused, fourth!, told], known))).toEqual([])
+  expect(noSilentLoss(evidence([first!, refused, fourth!], known))).toEqual([
+    'silent: one lacks evt_3, and nobody was told',
+  ])
+  expect(laneOrder(evidence([first!, refused, fourth!], known))).toHaveLength(1)
+})
+
+test('who is disabled without a word, or called disabled without a cause, is noticed', () => {
+  const known = { gone: ['one'], listener: 'listener' }
+  const refused = { ...all('one')[0]!, answered: 410 }
+  const told = telling('endpoint.disabled', { description: 'one', reason: 'gone' })
+
+  expect(toldOfDisabled(evidence([refused, told], known))).toEqual([])
+  expect(toldOfDisabled(evidence([refused], known))).toEqual(['disabled: one is, and nobody was told'])
+  expect(toldOfDisabled(evidence([told], known))).toHaveLength(1)
 })

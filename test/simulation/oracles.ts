@@ -50,6 +50,12 @@ export interface Evidence {
   again: SeenRequest[] | null
   /** Endpoints that at some time wanted the latest event of each session only, and never less. */
   latest: string[]
+  /** Endpoints that wanted everything, of which deliveries were given up. */
+  mortal: string[]
+  /** An endpoint that wanted to know of those that are disabled, and of deliveries that are dead. */
+  listener: string
+  /** Endpoints that were found disabled at the end because they had answered 410. */
+  gone: string[]
 }
 
 /** Of a run in which nobody is but the witness. */
@@ -60,6 +66,9 @@ export const NOBODY_ELSE = {
   fromStart: [],
   fromSnapshot: [],
   latest: [],
+  mortal: [],
+  listener: 'nobody',
+  gone: [],
   again: null,
 } satisfies Partial<Evidence>
 
@@ -184,8 +193,30 @@ export const oneIdOneBody: Oracle = ({ requests }) => {
   })
 }
 
-/** In each lane events first arrive in order, and none before the one before it was answered with success. */
-export const laneOrder: Oracle = ({ requests, pardons }) => {
+/** What the listener was told, of one type. */
+const told = ({ requests, listener }: Evidence, type: string) =>
+  [...lanes(requests, listener).values()]
+    .flat()
+    .map(({ event }) => event as unknown as { type: string; data: Record<string, unknown> })
+    .filter((event) => event.type === type)
+    .map(({ data }) => data)
+
+/** The events that were told as dead, by name of the endpoint and id. */
+const toldAsDead = (evidence: Evidence): Set<string> =>
+  new Set(
+    told(evidence, 'delivery.dead').flatMap(({ description, events }) =>
+      (events as { id: string }[]).map(({ id }) => `${description as string} ${id}`),
+    ),
+  )
+
+/**
+ * In each lane events first arrive in order, and none before the one before it was answered with success, or was told as
+ * dead.
+ */
+export const laneOrder: Oracle = (evidence) => {
+  const { requests, pardons } = evidence
+  const dead = toldAsDead(evidence)
+  const last = new Map<string, string>()
   const breaches: string[] = []
   const highest = new Map<string, number>()
   const succeeded = new Map<string, number>()
@@ -196,10 +227,13 @@ export const laneOrder: Oracle = ({ requests, pardons }) => {
     const lane = `${endpoint} ${event.source} ${event.subject}`
     const sequence = Number(event.sequence)
     const before = highest.get(lane) ?? 0
-    if (sequence > before && before > (succeeded.get(lane) ?? 0)) {
+    const isExcused = dead.has(`${endpoint} ${last.get(lane)}`)
+    if (sequence > before && before > (succeeded.get(lane) ?? 0) && !isExcused) {
       breaches.push(`lane: ${id} came before the one before it was delivered`)
     }
-    if (sequence < before && sequence > (succeeded.get(lane) ?? 0)) breaches.push(`lane: ${id} came late`)
+    const isLate = sequence < before && sequence > (succeeded.get(lane) ?? 0)
+    if (isLate && !dead.has(`${endpoint} ${id}`)) breaches.push(`lane: ${id} came late`)
+    if (sequence > before) last.set(lane, id)
     highest.set(lane, Math.max(before, sequence))
     if (isSuccess(answered)) succeeded.set(lane, Math.max(succeeded.get(lane) ?? 0, sequence))
   }
@@ -286,6 +320,37 @@ export const replayedWhole: Oracle = ({ requests, again, witness }) => {
   return isSame && again.length === count ? [] : [`replay: ${again.length} events came again, of ${count}`]
 }
 
+/** Who was told of dead deliveries knows of each event that an endpoint lacks. */
+export const noSilentLoss: Oracle = (evidence) => {
+  const { requests, witness, mortal } = evidence
+  const dead = toldAsDead(evidence)
+  const all = [...lanes(requests, witness).values()].flat()
+  return mortal.flatMap((endpoint) => {
+    const got = [...lanes(requests, endpoint).values()].flat()
+    const first = Math.min(...got.map(({ event }) => Number(event.sequence)))
+    const ids = new Set(got.map(({ id }) => id))
+    return all
+      .filter(({ event, id }) => Number(event.sequence) >= first && !ids.has(id) && !dead.has(`${endpoint} ${id}`))
+      .map(({ id }) => `silent: ${endpoint} lacks ${id}, and nobody was told`)
+  })
+}
+
+/** Nobody is disabled for a 410 silently, nor more often than it gave one. */
+export const toldOfDisabled: Oracle = (evidence) => {
+  const { requests, gone } = evidence
+  const counted = (some: (string | undefined)[]) =>
+    some.reduce((sums, name = '') => sums.set(name, (sums.get(name) ?? 0) + 1), new Map<string, number>())
+  const because = told(evidence, 'endpoint.disabled').filter(({ reason }) => reason === 'gone')
+  const times = counted(because.map(({ description }) => description as string))
+  const answers = counted(requests.filter(({ answered }) => answered === 410).map(({ endpoint }) => endpoint))
+  return [
+    ...gone.filter((name) => !times.has(name)).map((name) => `disabled: ${name} is, and nobody was told`),
+    ...[...times]
+      .filter(([name, number]) => number > (answers.get(name) ?? 0))
+      .map(([name, number]) => `disabled: ${name} is told ${number} times, it answered 410 ${answers.get(name) ?? 0}`),
+  ]
+}
+
 /** Nothing was ever sent to a forbidden address, not even by a redirect. */
 export const noTrespass: Oracle = ({ trespasses }) => trespasses.map((path) => `address: ${path} was sent`)
 
@@ -301,5 +366,7 @@ export const ORACLES: Record<string, Oracle> = {
   wholeLives,
   allFromStart,
   replayedWhole,
+  noSilentLoss,
+  toldOfDisabled,
   noTrespass,
 }

@@ -5,7 +5,7 @@ import type { ReceivedEvent } from '../support/receiver.ts'
 import type { Pardon, SeenRequest } from './oracles.ts'
 
 /** How a receiver behaves at present. */
-export type Mood = 'well' | 'failing' | 'hanging' | 'cutting' | 'busy' | 'redirecting'
+export type Mood = 'well' | 'failing' | 'hanging' | 'cutting' | 'busy' | 'redirecting' | 'gone'
 
 /** The only address that events may be sent to. */
 export const ALLOWED = '127.0.0.1'
@@ -60,6 +60,8 @@ export async function openReceivers(): Promise<Receivers> {
           return answer(429, { 'retry-after': '1' })
         case 'redirecting':
           return answer(307, { location: `${forbidden.url}/redirected` })
+        case 'gone':
+          return answer(410)
         case 'cutting':
           return request.socket.destroy()
         case 'hanging':

@@ -2,6 +2,7 @@
 // their connections, an API and receivers that misbehave. Then quiet, and the oracles. The seed decides every step.
 import { sql } from 'kysely'
 import { addressGuard } from '../../lib/address.ts'
+import { OPERATOR_EVENT_TYPES } from '../../lib/core/event.ts'
 import { chances } from '../../lib/local/simulator/chance.ts'
 import { createSimulator } from '../../lib/local/simulator/simulator.ts'
 import { serveSimulator } from '../../lib/local/simulator/server.ts'
@@ -15,7 +16,7 @@ import { cloneDatabase } from '../support/clone.ts'
 import { judge } from './judge.ts'
 import { ALLOWED, openReceivers } from './receivers.ts'
 import { add } from './operators.ts'
-import { type Clocks, type Run, WITNESS } from './stage.ts'
+import { type Clocks, LISTENER, type Run, WITNESS } from './stage.ts'
 import { endWaits, finishActors, startDrain, startTick, step, type Weights } from './steps.ts'
 
 export interface Report {
@@ -67,6 +68,8 @@ export async function simulate({ seed, steps, server, weights = {}, missed }: Ru
     again: [],
     begun: new Map(),
     replayed: new Set(),
+    mortal: new Set(),
+    gone: new Set(),
     wanted: new Map(),
     delivered: new Map(),
     counts: {},
@@ -77,6 +80,7 @@ export async function simulate({ seed, steps, server, weights = {}, missed }: Ru
   }
   try {
     for (const name of [WITNESS, 'second']) await add(run, name)
+    await add(run, LISTENER, run.admin, { events: [...OPERATOR_EVENT_TYPES] })
     for (const number of typeof steps === 'number' ? Array(steps).keys() : steps) {
       run.chance = chanceOf(seed, number)
       await step(run)
@@ -113,7 +117,8 @@ async function quiet(run: Run): Promise<void> {
   receivers.moods.clear()
   await finishActors(run)
   // Also those that an operator left behind when it died.
-  for (const { id, description } of await listEndpoints(run.admin)) {
+  for (const { id, description, stateReason } of await listEndpoints(run.admin)) {
+    if (stateReason === 'gone') run.gone.add(description)
     await updateEndpoint(run.admin, id, { url: receivers.url(description) })
     await enableEndpoint(run.admin, id, 'all')
   }

@@ -16,6 +16,9 @@ import type { Receivers } from './receivers.ts'
 /** The one endpoint that wants everything, and is never disabled. */
 export const WITNESS = 'witness'
 
+/** The one endpoint that is told of those that are disabled, and of deliveries that are dead. */
+export const LISTENER = 'listener'
+
 /** The clocks that may be wrong, in milliseconds; the API's own two are set by the run. */
 export interface Clocks {
   /** The API's: what sessions live by. */
@@ -47,6 +50,10 @@ export interface Run {
   begun: Map<string, From>
   /** Those that were sent something again, by name. */
   replayed: Set<string>
+  /** Those of which deliveries were given up before they had them, by name. */
+  mortal: Set<string>
+  /** Those that were found disabled when all was over, though no operator had done it, by name. */
+  gone: Set<string>
   /** The least that each, by name, wanted of what it had missed. */
   wanted: Map<string, Missed>
   /** Attempts of deliveries when they were first found to be delivered, by endpoint and event. */

@@ -9,7 +9,7 @@ import type { Actor, Fate } from './actor.ts'
 import { changeEndpoints, migrate } from './operators.ts'
 import type { CommittedListing } from './oracles.ts'
 import type { Mood } from './receivers.ts'
-import { count, note, type Run, start, WITNESS } from './stage.ts'
+import { count, LISTENER, note, type Run, start, WITNESS } from './stage.ts'
 
 const POST_DEADLINE_MS = 150
 
@@ -23,6 +23,7 @@ const STEPS = {
   glitch: { weight: 3, act: glitch },
   changeMood: { weight: 3, act: changeMood },
   changeEndpoints: { weight: 3, act: changeEndpoints },
+  giveUp: { weight: 1, act: giveUp },
   noteDelivered: { weight: 2, act: noteDelivered },
   changeClocks: { weight: 1, act: changeClocks },
   cutConnections: { weight: 1, act: cutConnections },
@@ -158,19 +159,35 @@ function glitch(run: Run): void {
 function changeMood(run: Run): void {
   const moods: Mood[] = ['well', 'well', 'failing', 'hanging', 'cutting', 'busy', 'redirecting']
   const name = pick(run.chance, [...run.endpoints.keys()]) ?? WITNESS
+  if (isMortal(name)) moods.push('gone')
   run.receivers.moods.set(name, pick(run.chance, moods) ?? 'well')
   count(run, 'mood changes')
 }
 
 /** As if hours had passed: every wait and every lease is over. */
 export async function endWaits(run: Run): Promise<void> {
-  // An operator in mid-transaction may hold what this would wait for.
-  if (run.actors.some(({ name }) => name === 'operator')) return
-  await sql`update endpoint set hold_until = null, probe_until = null`.execute(run.admin)
+  // Somebody in mid-transaction may hold what this would wait for.
+  await sql`update endpoint set hold_until = null, probe_until = null
+    where id in (select id from endpoint for no key update skip locked)`.execute(run.admin)
   // Past for whichever clock.
-  await sql`update delivery set due_at = '2000-01-01' where state = 'pending' and due_at > '2000-01-01'`.execute(
+  await sql`update delivery set due_at = '2000-01-01' where id in (
+    select id from delivery where state = 'pending' and due_at > '2000-01-01' for no key update skip locked)`.execute(
     run.admin,
   )
+}
+
+/** The witness and the listener get everything in the end. */
+const isMortal = (name: string) => name !== WITNESS && name !== LISTENER
+
+/** As if days had passed: a failure is now the last of what an endpoint was sent before. */
+async function giveUp(run: Run): Promise<void> {
+  const name = pick(run.chance, [...run.endpoints.keys()].filter(isMortal))
+  if (name === undefined) return
+  run.mortal.add(name)
+  await sql`update delivery set retry_until = '2000-01-01' where id in (
+    select id from delivery where endpoint_id = ${run.endpoints.get(name)} and state = 'pending' and retry_until is not null
+    for no key update skip locked)`.execute(run.admin)
+  count(run, 'given up')
 }
 
 async function noteDelivered(run: Run): Promise<void> {
