@@ -59,8 +59,8 @@ function breaches({ path, text }: File): string[] {
       rule(from !== 'node:crypto' || !/random|generate/i.test(names), what(`lib/core decides without chance: ${names}`))
     }
     if (path.startsWith('migrations/')) {
-      const isSibling = path === 'migrations/index.ts' && inFolder('migrations/')
-      rule(from === 'kysely' || isSibling, what('migrations import kysely only'))
+      const isItsOwn = path === 'migrations/index.ts' ? inFolder('migrations/') : inFolder('migrations/report/')
+      rule(from === 'kysely' || isItsOwn, what('migrations import kysely only'))
     }
     rule(
       !inFolder('migrations/') || /^lib\/migrate\.ts$|^migrations\//.test(path),

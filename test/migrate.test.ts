@@ -12,6 +12,7 @@ let database: TestDatabase
 
 beforeEach(async () => {
   database = await testDatabase()
+  await sql`drop schema if exists report cascade`.execute(database.db)
   await sql`drop schema public cascade`.execute(database.db)
   await sql`create schema public`.execute(database.db)
 })
@@ -46,6 +47,7 @@ test('every constraint and index has a name that the migrations give it', async 
   await migrateToLatest(database.db)
   const folder = join(import.meta.dirname, '../migrations')
   const text = readdirSync(folder)
+    .filter((name) => name.endsWith('.ts'))
     .map((name) => readFileSync(join(folder, name), 'utf8'))
     .join('\n')
 

@@ -1,0 +1,195 @@
+import { statusName } from './views.ts'
+
+/** A function of the schema `report` that gives a table. */
+export interface ReportFunction {
+  name: string
+  about: string
+  takes: string
+  gives: string
+  as: string
+}
+
+/** Refuses what would give a wrong answer, and says what to do. */
+const checkSpan = `
+    if "from" is null or "to" is null or "from" > "to" or not isfinite("from") or not isfinite("to") then
+      raise exception 'from (%) must be a time, and not after to (%)', "from", "to" using errcode = 'invalid_parameter_value';
+    end if;`
+const checkPositive = (name: string) => `
+    if ${name} is null or ${name} <= 0 then
+      raise exception '${name} (%) must be at least 1', ${name} using errcode = 'invalid_parameter_value';
+    end if;`
+
+/** Of each account, the steps of its number of live sessions within a span: the first is its level as the span begins. */
+const steps = `
+      select account_id, at, sum(step) as step
+      from (
+        select account_id, greatest(first_seen_at, "from") as at, 1 as step, first_seen_at, ended_at
+        from session_between("from", "to") where first_seen_at < "to" and (ended_at is null or ended_at > "from")
+        union all
+        select account_id, ended_at, -1, first_seen_at, ended_at
+        from session_between("from", "to") where first_seen_at < "to" and ended_at > "from" and ended_at < "to"
+      ) as each_step
+      where ended_at is null or ended_at > first_seen_at
+      group by account_id, at`
+
+export const FUNCTIONS: ReportFunction[] = [
+  {
+    name: 'sessions_at',
+    about:
+      'The list of each account as it was at a moment: the sessions of the last list before it that changed something, with what the list said of them then. listed_at is the last look that was had by then: the older it is, the less is known.',
+    takes: '"at" timestamptz',
+    gives: `account text, session_id text, incarnation integer, user_id text, project_id text, asset_key text,
+      driver_type integer, status text, started boolean, since timestamptz, listed_at timestamptz`,
+    as: `
+  #variable_conflict use_column
+  begin
+    if $1 is null or not isfinite($1) then
+      raise exception 'at (%) must be a time', $1 using errcode = 'invalid_parameter_value';
+    end if;
+    return query
+      select account.name, session.session_id, session.incarnation, look.user_id, look.extra ->> 'VirtualmanProjectId',
+        look.extra ->> 'AssetVirtualmanKey', look.driver_type, ${statusName('look.status')}, look.started, look.valid_from,
+        (select max(snapshot.listed_at) from snapshot
+          where snapshot.account_id = account.id and snapshot.listed_at <= $1 and snapshot.outcome <> 'failed')
+      from session_between($1, $1) as session
+        join account on account.id = session.account_id
+        join session_version as look on look.incarnation_id = session.id
+          and look.valid_from <= $1 and (look.valid_to is null or look.valid_to > $1)
+      order by account.name, session.session_id;
+  end`,
+  },
+  {
+    name: 'concurrency',
+    about:
+      'The most sessions that were live at once, in each step from one time up to another, for each account: exact, not a sample. A session is live from first_seen_at to ended_at. Steps of days and months follow the time zone of your connection; nothing is given for steps that begin later than now.',
+    takes: '"from" timestamptz, "to" timestamptz, step interval',
+    gives: 'account text, bucket timestamptz, peak integer',
+    as: `
+  #variable_conflict use_column
+  begin ${checkSpan}
+    if step is null or "from" + step <= "from" then
+      raise exception 'step (%) must be longer than nothing', step using errcode = 'invalid_parameter_value';
+    end if;
+    return query
+      with steps as (${steps}
+      ), points as (
+        select account_id, at, step, null::timestamptz as bucket from steps
+        union all
+        select account.id, start, 0, start
+        from account cross join generate_series("from", least("to", now()), $3) as start where start < "to"
+      ), levels as (
+        select account_id, sum(step) over so_far as level, max(bucket) over so_far as bucket
+        from points window so_far as (partition by account_id order by at)
+      )
+      select name, levels.bucket, max(level)::integer
+      from levels join account on account.id = account_id
+      group by name, levels.bucket order by name, levels.bucket;
+  end`,
+  },
+  {
+    name: 'capacity',
+    about:
+      'For each account, for how long so many channels or more were in use from one time up to another: how often, and for how long at most at a stretch.',
+    takes: `channels integer, "from" timestamptz default now() - interval '30 days', "to" timestamptz default now()`,
+    gives: `account text, seconds_at_or_over numeric, share numeric, occasions bigint, longest_seconds numeric, peak integer,
+      last_at timestamptz`,
+    as: `
+  #variable_conflict use_column
+  begin ${checkSpan}${checkPositive('channels')}
+    return query
+      with steps as (${steps}
+      ), levels as (
+        select account_id, at, sum(step) over so_far as level, lead(at, 1, least("to", now())) over so_far as until
+        from steps window so_far as (partition by account_id order by at)
+      ), stretches as (
+        select *, count(*) filter (where level < channels) over (partition by account_id order by at) as stretch
+        from levels
+      ), occasions as (
+        select account_id, min(at) as began_at, sum(extract(epoch from until - at)) as seconds
+        from stretches where level >= channels group by account_id, stretch
+      )
+      select name, coalesce(sum(seconds), 0),
+        round(coalesce(sum(seconds), 0) / nullif(extract(epoch from least("to", now()) - "from"), 0), 6),
+        count(seconds), coalesce(max(seconds), 0),
+        coalesce((select max(level) from levels where levels.account_id = account.id), 0)::integer, max(began_at)
+      from account left join occasions on account_id = account.id
+      group by account.id, name order by name;
+  end`,
+  },
+  {
+    name: 'gaps',
+    about:
+      'Times without a complete list of an account, longer than a minute or what you say, from one time up to another: nobody saw what happened then. ended_at is null while it lasts; seconds are those between from and to.',
+    takes: `"from" timestamptz default now() - interval '30 days', "to" timestamptz default now(),
+      longer_than interval default interval '1 minute'`,
+    gives: `account text, began_at timestamptz, ended_at timestamptz, seconds numeric, failed bigint, incomplete bigint`,
+    as: `
+  #variable_conflict use_column
+  begin ${checkSpan}
+    return query
+      with seen as (
+        select account.id, account.name, look.listed_at, look.outcome
+        from account cross join lateral (
+          select snapshot.listed_at, snapshot.outcome from snapshot
+          where account_id = account.id and snapshot.listed_at >= coalesce((
+            select max(before.listed_at) from snapshot as before
+            where before.account_id = account.id and before.listed_at <= "from" and before.outcome in ('committed', 'unchanged')
+          ), '-infinity') and snapshot.listed_at <= coalesce((
+            select min(after.listed_at) from snapshot as after
+            where after.account_id = account.id and after.listed_at >= "to" and after.outcome in ('committed', 'unchanged')
+          ), 'infinity')
+        ) as look
+      ), numbered as (
+        select *, count(*) filter (where outcome in ('committed', 'unchanged')) over (partition by id order by listed_at) as number
+        from seen
+      ), looks as (
+        select id, name, number, min(listed_at) as listed_at, count(*) filter (where outcome = 'failed') as failed,
+          count(*) filter (where outcome = 'incomplete') as incomplete
+        from numbered where number > 0 group by id, name, number
+      ), gaps as (
+        select *, lead(listed_at) over (partition by id order by number) as next_at from looks
+      )
+      select name, listed_at, next_at,
+        extract(epoch from least(coalesce(next_at, now()), "to") - greatest(listed_at, "from")), failed, incomplete
+      from gaps
+      where coalesce(next_at, now()) - listed_at > longer_than and least(coalesce(next_at, now()), "to") > greatest(listed_at, "from")
+      order by name, listed_at;
+  end`,
+  },
+  {
+    name: 'leaks',
+    about:
+      'Sessions that held a channel for nothing, of those that lived since a time (default: those that live now), for certain: preparing for longer than it ever takes, ready for long and never started, or alive for very long. Each is given once, by the first of these that it is.',
+    takes: `since timestamptz default now(), preparing_for interval default interval '2 minutes',
+      unstarted_for interval default interval '10 minutes', alive_for interval default interval '4 hours'`,
+    gives: `account text, session_id text, incarnation integer, user_id text, project_id text, asset_key text, leak text,
+      held_since timestamptz, held_seconds numeric, is_live boolean`,
+    as: `
+  #variable_conflict use_column
+  begin
+    if $1 is null or not isfinite($1) then
+      raise exception 'since (%) must be a time', $1 using errcode = 'invalid_parameter_value';
+    end if;
+    return query
+      select account.name, session.session_id, session.incarnation, session.user_id, extra ->> 'VirtualmanProjectId',
+        extra ->> 'AssetVirtualmanKey', leak.kind, leak.began_at, round(extract(epoch from leak.ended_at - leak.began_at), 3),
+        session.ended_at is null
+      from session_between($1, now()) as session join account on account.id = account_id
+        cross join lateral (
+          select coalesce(ended_after, missing_since, account.listed_at, first_seen_at) as at
+        ) as last_seen
+        cross join lateral (
+          select case when ready_at is null then last_seen.at else coalesce(ready_after, first_seen_at) end as until
+        ) as prepared
+        cross join lateral (
+          select 'preparing', first_seen_at, prepared.until where prepared.until - first_seen_at > preparing_for
+          union all
+          select 'unstarted', ready_at, last_seen.at where started_at is null and last_seen.at - ready_at > unstarted_for
+          union all
+          select 'alive', first_seen_at, last_seen.at where last_seen.at - first_seen_at > alive_for
+          limit 1
+        ) as leak (kind, began_at, ended_at)
+      order by account.name, leak.ended_at - leak.began_at desc;
+  end`,
+  },
+]
