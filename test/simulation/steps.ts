@@ -17,7 +17,7 @@ const POST_DEADLINE_MS = 150
 const STEPS = {
   proceedOne: { weight: 60, act: proceedOne },
   startTick: { weight: 10, act: startTick },
-  startDrain: { weight: 10, act: startDrain },
+  startDrain: { weight: 10, act: (run) => startDrain(run) },
   passTime: { weight: 12, act: passTime },
   endWaits: { weight: 6, act: endWaits },
   glitch: { weight: 3, act: glitch },
@@ -102,11 +102,11 @@ function readItem(item: unknown): CommittedListing['items'] {
   return [{ id: SessionId, status: Number(SessionStatus), started: IsSessionStarted === true }]
 }
 
-export async function startDrain(run: Run): Promise<void> {
+export async function startDrain(run: Run, postDeadlineMs = POST_DEADLINE_MS): Promise<void> {
   if (run.actors.filter(({ name }) => name === 'drain').length >= 3) return
   // Beyond 1, so that no wait of a retry ends by itself: `endWaits` does.
   const random = () => 1_000
-  const options = { timeMs: 600_000, postDeadlineMs: POST_DEADLINE_MS, random }
+  const options = { timeMs: 600_000, postDeadlineMs, random }
   await start(
     run,
     'drain',
