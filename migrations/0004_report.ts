@@ -13,13 +13,6 @@ export async function up(db: Kysely<any>): Promise<void> {
   // A function looks where the tables are, and last where a caller could put tables of the same name.
   const { rows } = await sql<{ schema: string }>`select quote_ident(current_schema()) as schema`.execute(db)
   const path = `${rows[0]?.schema}, pg_temp`
-  for (const { name, about, columns, as } of VIEWS) {
-    await sql.raw(`create view report.${name} (${Object.keys(columns).join(', ')}) as ${as}`).execute(db)
-    await sql.raw(`comment on view report.${name} is ${quote(about)}`).execute(db)
-    for (const [column, meaning] of Object.entries(columns)) {
-      await sql.raw(`comment on column report.${name}.${column} is ${quote(meaning)}`).execute(db)
-    }
-  }
   for (const { name, about, takes, gives, as } of FUNCTIONS) {
     await sql
       .raw(
@@ -28,6 +21,13 @@ export async function up(db: Kysely<any>): Promise<void> {
       )
       .execute(db)
     await sql.raw(`comment on function report.${name} is ${quote(about)}`).execute(db)
+  }
+  for (const { name, about, columns, as } of VIEWS) {
+    await sql.raw(`create view report.${name} (${Object.keys(columns).join(', ')}) as ${as}`).execute(db)
+    await sql.raw(`comment on view report.${name} is ${quote(about)}`).execute(db)
+    for (const [column, meaning] of Object.entries(columns)) {
+      await sql.raw(`comment on column report.${name}.${column} is ${quote(meaning)}`).execute(db)
+    }
   }
   for (const statement of ROLE) await sql.raw(statement).execute(db)
 }
@@ -51,7 +51,7 @@ const INDEXES = [
     language sql stable as $$
     select * from session
     where first_seen_at >= lower_at - ${LONG} and first_seen_at < upper_at + ${LONG}
-      and (first_seen_at < upper_at or first_seen_after < upper_at) and (ended_at is null or ended_at >= lower_at)
+      and (first_seen_at < upper_at or coalesce(first_seen_after < upper_at, true)) and (ended_at is null or ended_at >= lower_at)
     union all
     select * from session
     where first_seen_at < lower_at - ${LONG} and ended_at - first_seen_at > ${LONG} and ended_at >= lower_at
@@ -61,6 +61,7 @@ const INDEXES = [
     select * from session
     where first_seen_at >= upper_at + ${LONG} and first_seen_at - first_seen_after > ${LONG} and first_seen_after < upper_at
   $$`,
+  `revoke all on function session_between from public`,
   `comment on function session_between is
     'Sessions that lived, or may have lived, at some time from lower_at up to upper_at.'`,
 ]

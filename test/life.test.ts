@@ -37,6 +37,8 @@ let api: SimulatedAccount
 let steady: Receiver
 let flaky: Receiver
 const looks: Look[] = []
+/** What the API answered to each tick that came to something. */
+const listings: object[][] = []
 let failedTicks = 0
 let glitches = 0
 
@@ -51,7 +53,9 @@ beforeAll(async () => {
   const poster = loopbackPoster()
 
   let listed = new Set<string>()
+  let listing: object[] = []
   simulator.onListing = (items) => {
+    listing = items
     listed = new Set(items.map((item) => String(Reflect.get(item, 'SessionId'))))
   }
   for (let i = 0; i < HOUR_TICKS + AFTERMATH_TICKS; i += 1) {
@@ -61,6 +65,7 @@ beforeAll(async () => {
     try {
       await tick(world.db, api.account)
       looks.push({ at: clock.now, listed })
+      listings.push(listing)
     } catch {
       failedTicks += 1
     }
@@ -148,4 +153,51 @@ describe('one hour of 500 sessions', () => {
       expect(events.filter((event) => /^(closed|failed)/.test(event))).toHaveLength(1)
     }
   })
+
+  test('every list that the API gave is rebuilt by report.sessions_at, from then until the next', async () => {
+    const { rows: ticks } = await sql<{ at: Date; untilThen: Date; complete: boolean }>`
+      select listed_at as at, outcome <> 'incomplete' as complete,
+        coalesce(lead(listed_at) over (order by listed_at) - interval '1 microsecond', now()) as "untilThen"
+      from snapshot where outcome <> 'failed' order by listed_at`.execute(world.db)
+    const rebuilt = async (at: Date) => {
+      const { rows } = await sql<{ line: string }>`
+        select concat_ws(' ', session_id, user_id, status, started, driver_type, project_id) as line
+        from report.sessions_at(${at}) where listed_at <= ${at}`.execute(world.db)
+      return rows.map(({ line }) => line).sort()
+    }
+    // Of a list that was short, what statsession said of those it lacked is known, too.
+    const isVouchedFor = (line: string, index: number) =>
+      !ticks[index]!.complete && liveIds(looks[index]!.at).has(line.split(' ')[0]!)
+
+    expect(ticks).toHaveLength(listings.length)
+    const ended = new Set<string>()
+    for (const [index, { at, untilThen }] of ticks.entries()) {
+      const expected = liveLines(listings[index] ?? [], ended)
+      const then = await rebuilt(at)
+      expect(then.filter((line) => expected.includes(line) || !isVouchedFor(line, index))).toEqual(expected)
+      expect(await rebuilt(untilThen)).toEqual(then)
+    }
+  })
 })
+
+const liveIds = (at: number) => new Set(liveAt(api.simulator, at).map(({ sessionId }) => sessionId))
+
+/** The sessions of a list that have not ended, a line each; `ended` are those that earlier lists said had. */
+function liveLines(items: object[], ended: Set<string>): string[] {
+  const names: Record<number, string> = { 1: 'in_progress', 3: 'preparing' }
+  const lines = new Map<string, string>()
+  for (const item of items) {
+    const { SessionId, UserId, SessionStatus, IsSessionStarted, DriverType, VirtualmanProjectId } = item as Record<
+      string,
+      string | number
+    >
+    const id = String(SessionId)
+    if (SessionStatus === 2 || SessionStatus === 4) ended.add(id)
+    // An unknown status may be one more word for the end that is known already.
+    const status = names[Number(SessionStatus)] ?? (ended.has(id) ? undefined : 'unknown')
+    if (!status) continue
+    const line = [id, UserId, status, IsSessionStarted, DriverType, VirtualmanProjectId].map(String).join(' ')
+    lines.set(id, line.replace(/ true /, ' t ').replace(/ false /, ' f '))
+  }
+  return [...lines.values()].sort()
+}

@@ -29,14 +29,14 @@ const steps = `
         select account_id, ended_at, -1, first_seen_at, ended_at
         from session_between("from", "to") where first_seen_at < "to" and ended_at > "from" and ended_at < "to"
       ) as each_step
-      where ended_at is null or ended_at > first_seen_at
+      where "from" < "to" and (ended_at is null or ended_at > first_seen_at)
       group by account_id, at`
 
 export const FUNCTIONS: ReportFunction[] = [
   {
     name: 'sessions_at',
     about:
-      'The list of each account as it was at a moment: the sessions of the last list before it that changed something, with what the list said of them then. listed_at is the last look that was had by then: the older it is, the less is known.',
+      'The list of each account as it was at a moment, with what it said of each session then; where it was incomplete, also the sessions that it lacked and that the API confirmed when it was asked for them. listed_at is the last look that was had by then: the older it is, the less is known.',
     takes: '"at" timestamptz',
     gives: `account text, session_id text, incarnation integer, user_id text, project_id text, asset_key text,
       driver_type integer, status text, started boolean, since timestamptz, listed_at timestamptz`,
@@ -84,6 +84,56 @@ export const FUNCTIONS: ReportFunction[] = [
       select name, levels.bucket, max(level)::integer
       from levels join account on account.id = account_id
       group by name, levels.bucket order by name, levels.bucket;
+  end`,
+  },
+  {
+    name: 'usage',
+    about:
+      'What report.usage_daily has for a day, for any time from one moment up to another: sessions, minutes and peaks by account, project and asset.',
+    takes: '"from" timestamptz, "to" timestamptz',
+    gives: `account text, project_id text, asset_key text, sessions bigint, started bigint, failed bigint,
+      channel_minutes numeric, channel_minutes_min numeric, channel_minutes_max numeric, peak bigint, account_peak bigint`,
+    as: `
+  #variable_conflict use_column
+  begin ${checkSpan}
+    return query
+      with lived as materialized (
+        select account_id, project_id, asset_key, status, first_seen_after, first_seen_at, started_at, ended_after, ended_at,
+          dense_rank() over (order by account_id, project_id, asset_key) as kind,
+          greatest(first_seen_at, "from") as joined_at, least(ended_at, "to", now()) as left_at,
+          least(coalesce(ended_after, missing_since, listed_at, first_seen_at), "to") as left_at_least
+        from session_between("from", "to") as session join account on account.id = account_id
+          cross join lateral (
+            select extra ->> 'VirtualmanProjectId' as project_id, extra ->> 'AssetVirtualmanKey' as asset_key
+          ) as where_from
+      ), counted as (
+        select kind, account_id, project_id, asset_key,
+          count(*) filter (where first_seen_at >= "from" and first_seen_at < "to") as sessions,
+          count(*) filter (where started_at >= "from" and started_at < "to") as started,
+          count(*) filter (where status = 4 and ended_at >= "from" and ended_at < "to") as failed,
+          sum(greatest(0, extract(epoch from left_at - joined_at))) as used,
+          sum(greatest(0, extract(epoch from left_at_least - joined_at))) as used_min,
+          sum(greatest(0, extract(epoch from left_at - greatest(coalesce(first_seen_after, first_seen_at), "from")))) as used_max
+        from lived group by kind, account_id, project_id, asset_key
+      ), steps as (
+        select account_id, kind, at, sum(step) as step
+        from (
+          select account_id, kind, joined_at as at, 1 as step from lived where joined_at < left_at
+          union all
+          select account_id, kind, left_at, -1 from lived where joined_at < left_at
+        ) as each_step
+        group by account_id, kind, at
+      ), levels as (
+        select kind, sum(step) over (partition by kind order by at) as level,
+          sum(step) over (partition by account_id order by at) as account_level
+        from steps
+      ), peaks as (
+        select kind, max(level) as peak, max(account_level) as account_peak from levels group by kind
+      )
+      select name, project_id, asset_key, sessions, started, failed, round(used / 60, 2), round(used_min / 60, 2),
+        round(used_max / 60, 2), coalesce(peak, 0)::bigint, coalesce(max(account_peak) over (partition by account_id), 0)::bigint
+      from counted left join peaks using (kind) join account on account.id = account_id
+      where sessions + started + failed > 0 or used_max > 0;
   end`,
   },
   {

@@ -233,48 +233,9 @@ export const VIEWS: View[] = [
         'The most sessions live at once on that day, of the whole account: peaks of projects do not add up to it.',
     },
     as: `
-    select days.day, account.name, project_id, asset_key, sessions, started, failed, round(used / 60, 2), round(used_min / 60, 2),
-      round(used_max / 60, 2), peak, account_peak
+    select days.day, account, project_id, asset_key, sessions, started, failed, channel_minutes, channel_minutes_min,
+      channel_minutes_max, peak, account_peak
     from ${daysSince('select min(coalesce(first_seen_after, first_seen_at)) from session')}
-      cross join lateral (
-        with lived as materialized (
-          select account_id, project_id, asset_key, status, first_seen_after, first_seen_at, started_at, ended_after, ended_at,
-            dense_rank() over (order by account_id, project_id, asset_key) as kind,
-            greatest(first_seen_at, day_start) as joined_at, least(ended_at, day_end, now()) as left_at,
-            least(coalesce(ended_after, missing_since, listed_at, first_seen_at), day_end) as left_at_least
-          from session_between(day_start, day_end) as session join account on account.id = account_id
-            cross join lateral (
-              select extra ->> 'VirtualmanProjectId' as project_id, extra ->> 'AssetVirtualmanKey' as asset_key
-            ) as where_from
-        ), counted as (
-          select kind, account_id, project_id, asset_key,
-            count(*) filter (where first_seen_at >= day_start and first_seen_at < day_end) as sessions,
-            count(*) filter (where started_at >= day_start and started_at < day_end) as started,
-            count(*) filter (where status = 4 and ended_at >= day_start and ended_at < day_end) as failed,
-            sum(greatest(0, extract(epoch from left_at - joined_at))) as used,
-            sum(greatest(0, extract(epoch from left_at_least - joined_at))) as used_min,
-            sum(greatest(0, extract(epoch from left_at - greatest(coalesce(first_seen_after, first_seen_at), day_start)))) as used_max
-          from lived group by kind, account_id, project_id, asset_key
-        ), steps as (
-          select account_id, kind, at, sum(step) as step
-          from (
-            select account_id, kind, joined_at as at, 1 as step from lived where joined_at < left_at
-            union all
-            select account_id, kind, left_at, -1 from lived where joined_at < left_at
-          ) as each_step
-          group by account_id, kind, at
-        ), levels as (
-          select kind, sum(step) over (partition by kind order by at) as level,
-            sum(step) over (partition by account_id order by at) as account_level
-          from steps
-        ), peaks as (
-          select kind, max(level) as peak, max(account_level) as account_peak from levels group by kind
-        )
-        select account_id, project_id, asset_key, sessions, started, failed, used, used_min, used_max,
-          coalesce(peak, 0)::bigint as peak, coalesce(max(account_peak) over (partition by account_id), 0)::bigint as account_peak
-        from counted left join peaks using (kind)
-      ) as usage
-      join account on account.id = usage.account_id
-    where sessions + started + failed > 0 or used_max > 0`,
+      cross join lateral report.usage(day_start, day_end)`,
   },
 ]

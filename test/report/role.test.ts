@@ -1,0 +1,105 @@
+// The role that analysts are given: it sees the schema `report` and nothing else. A real Postgres, no doubles.
+import { randomBytes } from 'node:crypto'
+import { sql } from 'kysely'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { seed } from '../support/seed.ts'
+import { openWorld, type World } from '../support/world.ts'
+
+let world: World
+/** An analyst of their own, who has the role and no other right. */
+let analyst: pg.Client
+const name = `analyst_${randomBytes(4).toString('hex')}`
+
+beforeAll(async () => {
+  world = await openWorld()
+  await world.subscribe()
+  await seed(world.db, { sessions: 3, perSession: 3 })
+  await sql.raw(`create role ${name} login password 'secret' in role rollcall_report`).execute(world.db)
+  const url = new URL(world.url)
+  url.username = name
+  url.password = 'secret'
+  analyst = new pg.Client({ connectionString: url.href })
+  await analyst.connect()
+})
+afterAll(async () => {
+  await analyst.end()
+  await sql.raw(`drop role ${name}`).execute(world.db)
+  await world.close()
+})
+
+const columns = `
+  select table_name as view, column_name as column, col_description(format('report.%I', table_name)::regclass, ordinal_position) as about
+  from information_schema.columns where table_schema = 'report' order by table_name, ordinal_position`
+
+describe('an analyst', () => {
+  test('reads every view and calls every function', async () => {
+    const { rows } = await analyst.query<{ view: string }>(
+      `select table_name as view from information_schema.tables where table_schema = 'report'`,
+    )
+    for (const { view } of rows) await analyst.query(`select * from report.${view}`)
+    await analyst.query(`select * from report.sessions_at(now())`)
+    await analyst.query(`select * from report.concurrency(now() - interval '1 day', now(), interval '1 hour')`)
+    await analyst.query(`select * from report.capacity(1), report.gaps(), report.leaks()`)
+
+    expect(rows.length).toBeGreaterThanOrEqual(7)
+    expect((await analyst.query('select from report.sessions')).rowCount).toBe(3)
+  })
+
+  test.each([
+    'select * from session',
+    'select * from session_version',
+    'select body from event',
+    'select * from endpoint',
+    'select * from endpoint_secret',
+    'select * from delivery',
+    'select * from account',
+    `select * from session_between('-infinity', 'infinity')`,
+    'update report.sessions set user_id = null',
+    'delete from report.ticks',
+    `insert into report.error_codes values (1, 'a', 'b')`,
+    'create view report.mine as select 1',
+    'drop view report.sessions',
+    'create table mine (id int)',
+    `comment on view report.sessions is 'mine'`,
+  ])('may not: %s', async (statement) => {
+    await expect(analyst.query(statement)).rejects.toThrow(
+      /permission denied|must be owner|cannot (update|delete|insert)/,
+    )
+  })
+
+  test('is not shown tables of their own instead of the real ones', async () => {
+    await analyst.query(`create temporary table session as select * from report.sessions limit 0`)
+    await analyst.query(`create temporary table account (id integer, name text)`)
+
+    const { rowCount } = await analyst.query(
+      `select from report.concurrency(now() - interval '1 hour', now(), interval '1 hour') where peak = 3`,
+    )
+    await analyst.query('drop table pg_temp.session, pg_temp.account')
+
+    expect(rowCount).toBe(1)
+  })
+
+  test('sees no stream address, secret, body or header: no column has them', async () => {
+    const { rows } = await analyst.query<{ view: string; column: string }>(columns)
+
+    const hidden = rows.filter(({ column }) => /addr|secret|body|header|url|extra|token|key$/.test(column))
+    expect(hidden.map(({ view, column }) => `${view}.${column}`)).toEqual([
+      'sessions.asset_key',
+      'usage_daily.asset_key',
+    ])
+  })
+})
+
+test('every view, column and function says what it means', async () => {
+  const { rows } = await analyst.query<{ view: string; column: string; about: string | null }>(columns)
+  const objects = await analyst.query<{ name: string; about: string | null }>(`
+    select relname as name, obj_description(oid, 'pg_class') as about from pg_class where relnamespace = 'report'::regnamespace
+    union all
+    select proname, obj_description(oid, 'pg_proc') from pg_proc where pronamespace = 'report'::regnamespace`)
+
+  expect(rows.length).toBeGreaterThan(80)
+  expect(objects.rows.length).toBeGreaterThan(11)
+  const silent = [...rows.map(({ view, column, about }) => ({ name: `${view}.${column}`, about })), ...objects.rows]
+  expect(silent.filter(({ about }) => !about)).toEqual([])
+})
