@@ -42,7 +42,8 @@ function start(fleet: Fleet, name: FunctionName): FunctionLoop {
 /** Kills a mortal one in the middle of whatever it does, and starts another in its place. */
 export async function killOne(fleet: Fleet, place: Place): Promise<void> {
   const { loop } = place
-  const ended = once(loop.process, 'exit')
+  const { exitCode, signalCode } = loop.process
+  const ended = exitCode === null && signalCode === null ? once(loop.process, 'exit') : undefined
   fleet.ending.add(loop)
   loop.process.kill('SIGKILL')
   await ended

@@ -20,7 +20,9 @@ const LOOP = `
   const pause = () => Number(pauseMs) > 0 && new Promise((resolve) => setTimeout(resolve, Number(pauseMs)))
   // Whoever started it may have been killed.
   const isWanted = () => !stopping && process.ppid === Number(parent)
-  ;(async () => { while (isWanted()) { await main_handler({ Type: 'Timer' }, context); await pause() } process.exit(0) })()`
+  // As the platform does, which says that an invocation failed and keeps the instance.
+  const invoke = () => main_handler({ Type: 'Timer' }, context).catch((error) => console.error(String(error)))
+  ;(async () => { while (isWanted()) { await invoke(); await pause() } process.exit(0) })()`
 
 /** What one invocation in a fresh process came to: the value it gave or the error it threw, and what it logged. */
 export interface Invocation {
