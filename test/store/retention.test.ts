@@ -252,6 +252,17 @@ describe('of ticks', () => {
     ])
   })
 
+  test('one that somebody has is passed over, without a wait', async () => {
+    await ticked('default', [1, 'failed'], [2, 'failed'], [3, 'unchanged'], [4, 'unchanged'])
+
+    await world.db.transaction().execute(async (tx) => {
+      await sql`select from snapshot where outcome = 'failed' order by listed_at limit 1 for update`.execute(tx)
+      expect(await pruneSnapshots(world.other, FUTURE)).toBe(1)
+    })
+
+    expect(await hours()).toEqual([1, 3, 4])
+  })
+
   test('an account that was listed once an hour is stalled after five hours, as before', async () => {
     const ago = (minutes: number) => sql`now() - ${minutes} * interval '1 minute'`
     const id = await accountId()
