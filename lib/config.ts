@@ -5,6 +5,7 @@ import { type AddressGuard, addressGuard, parseUrl } from './address.ts'
 import type { Keyring } from './core/seal.ts'
 import { AppError } from './errors.ts'
 import { type LogLevel, LOG_LEVELS } from './log.ts'
+import type { Retention } from './prune.ts'
 import type { Account } from './reconcile.ts'
 
 /** Settings by name, as the process has them. */
@@ -74,6 +75,14 @@ const keyring = v.pipe(
   ),
 )
 
+/** Null: for ever. Not 0, which one takes for that and another for nothing at all. */
+const daysKept = (days: number) =>
+  v.pipe(
+    v.optional(v.string(), String(days)),
+    v.regex(/^([1-9]\d{0,4}|forever)$/, 'is neither a whole number of days, from 1 to 99999, nor `forever`'),
+    v.transform((text) => (text === 'forever' ? null : Number(text))),
+  )
+
 /** The settings, checked; the README lists what each means. */
 export interface Config {
   databaseUrl: string
@@ -84,6 +93,7 @@ export interface Config {
   /** What seals endpoint secrets in the database; empty: they are stored as they are. */
   keyring: Keyring
   webhookFunction: string | undefined
+  retention: Retention
   logLevel: LogLevel
   /** Where Tencent Cloud's own API is; its services are subdomains. */
   cloud: { url: URL; region: string }
@@ -131,6 +141,13 @@ const readers: { [Part in keyof Config]: (read: Read, env: Environment) => Confi
       'WEBHOOK_FUNCTION',
       v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z][A-Za-z0-9_-]{1,59}$/, 'is not the name of an SCF function'))),
     ),
+  retention: (read) => {
+    const deliveriesDays = read('RETAIN_DELIVERIES_DAYS', daysKept(30))
+    const eventsDays = read('RETAIN_EVENTS_DAYS', daysKept(30))
+    const ticksDays = read('RETAIN_TICKS_DAYS', daysKept(400))
+    if (deliveriesDays === undefined || eventsDays === undefined || ticksDays === undefined) return undefined
+    return { deliveriesDays, eventsDays, ticksDays }
+  },
   logLevel: (read) =>
     read('LOG_LEVEL', v.optional(v.picklist(LOG_LEVELS, `is none of ${LOG_LEVELS.join(', ')}`), 'info')),
   cloud: (read) => {

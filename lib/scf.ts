@@ -1,4 +1,5 @@
-// What SCF hands to a function, read at the rim. Source: Tencent 583/9210 (context) and 583/32748 (environment).
+// What SCF hands to a function, read at the rim. Source: Tencent 583/9210 (context), 583/9708 (timer) and
+// 583/32748 (environment).
 import * as v from 'valibot'
 import type { Environment } from './config.ts'
 import type { Cloud } from './tencent.ts'
@@ -10,6 +11,13 @@ const contextSchema = v.fallback(v.object({ time_limit_in_ms: v.pipe(v.number(),
 /** How long this invocation may take, from its entry: SCF has no call that tells the time left. */
 export function timeLimitMs(context: unknown): number {
   return v.parse(contextSchema, context).time_limit_in_ms
+}
+
+const timerSchema = v.object({ Type: v.pipe(v.string(), v.toLowerCase(), v.literal('timer')) })
+
+/** Whether a timer invoked the function, and not somebody who has something to do for it. */
+export function isTimer(event: unknown): boolean {
+  return v.safeParse(timerSchema, event).success
 }
 
 /** Tencent Cloud's API with the running role's temporary credential, as SCF injects it into the environment. */

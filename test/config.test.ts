@@ -8,7 +8,15 @@ const required = {
   IVH_APPKEY: 'the-appkey',
   IVH_ACCESS_TOKEN: 'the-token',
 }
-const everything: (keyof Config)[] = ['databaseUrl', 'accounts', 'addressGuard', 'webhookFunction', 'logLevel', 'cloud']
+const everything: (keyof Config)[] = [
+  'databaseUrl',
+  'accounts',
+  'addressGuard',
+  'webhookFunction',
+  'retention',
+  'logLevel',
+  'cloud',
+]
 
 function refusal(environment: Environment, wanted = everything): AppError {
   try {
@@ -36,6 +44,7 @@ describe('readConfig', () => {
         },
       ],
       webhookFunction: undefined,
+      retention: { deliveriesDays: 30, eventsDays: 30, ticksDays: 400 },
       logLevel: 'info',
       cloud: { url: new URL('https://tencentcloudapi.com'), region: 'ap-guangzhou' },
     })
@@ -48,6 +57,9 @@ describe('readConfig', () => {
         IVH_BASE_URL: 'http://127.0.0.1:8080',
         ROLLCALL_ACCOUNT: 'studio-1.b_c',
         WEBHOOK_FUNCTION: 'rollcall-webhook_2',
+        RETAIN_DELIVERIES_DAYS: '1',
+        RETAIN_EVENTS_DAYS: '99999',
+        RETAIN_TICKS_DAYS: 'forever',
         LOG_LEVEL: 'error',
         TENCENT_API_URL: 'http://localhost:9999',
         TENCENTCLOUD_REGION: 'ap-shanghai',
@@ -58,6 +70,7 @@ describe('readConfig', () => {
     expect(config).toMatchObject({
       accounts: [{ name: 'studio-1.b_c', api: { baseUrl: 'http://127.0.0.1:8080' } }],
       webhookFunction: 'rollcall-webhook_2',
+      retention: { deliveriesDays: 1, eventsDays: 99_999, ticksDays: null },
       logLevel: 'error',
       cloud: { url: new URL('http://localhost:9999'), region: 'ap-shanghai' },
     })
@@ -94,6 +107,13 @@ describe('readConfig', () => {
     ['WEBHOOK_FUNCTION', 'a', /name of an SCF function/],
     ['WEBHOOK_FUNCTION', 'a'.repeat(61), /name of an SCF function/],
     ['WEBHOOK_FUNCTION', 'two words', /name of an SCF function/],
+    ['RETAIN_DELIVERIES_DAYS', '0', /from 1 to 99999, nor `forever`/],
+    ['RETAIN_DELIVERIES_DAYS', '-1', /whole number of days/],
+    ['RETAIN_EVENTS_DAYS', '1.5', /whole number of days/],
+    ['RETAIN_EVENTS_DAYS', '30d', /whole number of days/],
+    ['RETAIN_TICKS_DAYS', '100000', /whole number of days/],
+    ['RETAIN_TICKS_DAYS', 'never', /whole number of days/],
+    ['RETAIN_TICKS_DAYS', ' 30', /whole number of days/],
     ['LOG_LEVEL', 'verbose', /debug, info, warn, error/],
     ['LOG_LEVEL', 'INFO', /debug, info, warn, error/],
     ['TENCENT_API_URL', 'tencentcloudapi.com', /https:\/\/ URL/],
@@ -113,6 +133,9 @@ describe('readConfig', () => {
       IVH_APPKEY: 'two words',
       WEBHOOK_ALLOW: 'everything',
       WEBHOOK_FUNCTION: '1',
+      RETAIN_DELIVERIES_DAYS: 'a',
+      RETAIN_EVENTS_DAYS: 'b',
+      RETAIN_TICKS_DAYS: 'c',
       LOG_LEVEL: 'loud',
       TENCENT_API_URL: 'nowhere',
     })
@@ -126,6 +149,9 @@ describe('readConfig', () => {
       'IVH_ACCESS_TOKEN',
       'WEBHOOK_ALLOW',
       'WEBHOOK_FUNCTION',
+      'RETAIN_DELIVERIES_DAYS',
+      'RETAIN_EVENTS_DAYS',
+      'RETAIN_TICKS_DAYS',
       'LOG_LEVEL',
       'TENCENT_API_URL',
     ])

@@ -205,3 +205,38 @@ test("the documentation's sample answer, trailing commas and all, gives one sess
     },
   ])
 })
+
+test('what is old is removed by the timer of the webhook function, and by nobody whom reconcile invokes', async () => {
+  await sql`insert into account (name) values ('old')`.execute(world.db)
+  await sql`insert into snapshot (account_id, listed_at, outcome, error, duration_ms)
+    select id, now() - days * interval '1 day', 'failed', 'api_unreachable', 1
+    from account cross join generate_series(1, 10) as days`.execute(world.db)
+  const env = environment({ RETAIN_TICKS_DAYS: '5' })
+  const ticks = async () => (await world.db.selectFrom('snapshot').select('listed_at').execute()).length
+
+  const invoked = await invokeBundle('webhook', env, { event: {} })
+  const before = await ticks()
+  const timed = await invokeBundle('webhook', env, { event: { Type: 'timer', TriggerName: 'sweep' } })
+
+  expect([before, await ticks()]).toEqual([10, 4])
+  expect(invoked.log).toContain('"pruned":null')
+  // The one at five days is a little older by now.
+  expect(timed.log).toContain('"pruned":{"deliveries":0,"events":0,"ticks":6}')
+  expect(timed.result).toEqual({ claimed: 0, delivered: 0, retried: 0, dead: 0 })
+})
+
+test('a prune that fails is logged as an error, and what was delivered is delivered', async () => {
+  const receiver = await world.subscribe()
+  createSession(api.simulator, { userId: 'abc', projectId: 'p' })
+  await invokeBundle('reconcile', environment())
+  await sql`create function refuse() returns trigger language plpgsql as 'begin raise exception $$not today$$; end'`.execute(
+    world.db,
+  )
+  await sql`create trigger refuse before delete on snapshot execute function refuse()`.execute(world.db)
+
+  const { result, log } = await invokeBundle('webhook', environment())
+
+  expect(result).toMatchObject({ delivered: 2 })
+  expect(receiver.received).toHaveLength(2)
+  expect(log).toMatch(/"level":"error","message":"drained".*"pruned":".*not today"/)
+})

@@ -265,6 +265,32 @@ describe('what is written', () => {
     }
   })
 
+  test('a past moment is shown as it was known then, also when the ticks of that time are no longer kept', async () => {
+    const moments: Date[] = []
+    const id = create()
+    for (const step of [
+      () => undefined,
+      () => startSession(api.simulator, id),
+      () => closeSession(api.simulator, id),
+    ]) {
+      step()
+      await tickAfter(11)
+      moments.push((await world.db.selectFrom('account').select('listed_at').executeTakeFirstOrThrow()).listed_at!)
+    }
+    const then = () => Promise.all(moments.map((at) => readSessions(world.db, { at })))
+    const before = await then()
+
+    await sql`delete from snapshot where listed_at < ${moments.at(-1)}`.execute(world.db)
+
+    expect(await then()).toEqual(before)
+    const [session] = await readSessions(world.db, {})
+    expect(before).toMatchObject([
+      [{ readyAt: session?.readyAt, startedAt: null, endedAt: null }],
+      [{ readyAt: session?.readyAt, startedAt: session?.startedAt, endedAt: null, endReason: null }],
+      [],
+    ])
+  })
+
   test('gives each endpoint the events it asked for, in the same transaction', async () => {
     const all = await world.subscribe({ events: ['*'] })
     const some = await world.subscribe({ events: ['session.closed'] })

@@ -11,6 +11,7 @@ import { describe } from '../errors.ts'
 import { inert } from '../inert.ts'
 import { migrateToLatest } from '../migrate.ts'
 import { openPoster, type Poster } from '../post.ts'
+import { prune, type Retention } from '../prune.ts'
 import { type Account, reconcile, type TickResult } from '../reconcile.ts'
 import { type Database, openDatabase } from '../store/database.ts'
 import { addEndpoint, listEndpoints, updateEndpoint } from '../store/endpoint.ts'
@@ -36,6 +37,8 @@ export interface StartOptions {
 }
 
 const SWEEP_SECONDS = 5
+const PRUNE_SECONDS = 60
+const PRUNE_MS = 2_000
 const SAMPLE = 'the sample subscriber of npm start'
 const LOOPBACK = ['127.0.0.0/8', '::1/128']
 
@@ -52,7 +55,7 @@ export async function start({ environment, folder, tickSeconds, say }: StartOpti
     await migrateToLatest(db)
     const api = await apiOrSimulator(config, undo)
     const poster = openPoster(config.addressGuard ?? addressGuard([]))
-    const { keyring = [] } = config
+    const { keyring = [], retention } = config
     const only = config.databaseUrl && !config.accounts ? (config.accountName ?? null) : null
     const subscriber = await subscribe(db, keyring, only, say, undo)
 
@@ -77,6 +80,7 @@ export async function start({ environment, folder, tickSeconds, say }: StartOpti
     undo.push(
       async () => void (await Promise.all(drains)),
       every(SWEEP_SECONDS, deliver, onFault),
+      every(PRUNE_SECONDS, () => pruneAndTell(db, retention, say), onFault),
       every(tickSeconds, () => tickAndTell(db, api.accounts, invoke, say), onFault),
     )
     return stop
@@ -97,7 +101,10 @@ function readSettings(environment: Environment) {
   if (DATABASE_URL) wanted.push('databaseUrl')
   // In a database that others may use, what is simulated must not pass for the sessions of a real account.
   const ROLLCALL_ACCOUNT = environment.ROLLCALL_ACCOUNT ?? (DATABASE_URL && !isReal ? 'simulated' : undefined)
-  const config: Partial<Config> = readConfig({ ...environment, ROLLCALL_ACCOUNT, WEBHOOK_ALLOW: allow }, wanted)
+  const config: Partial<Config> & Pick<Config, 'retention'> = readConfig(
+    { ...environment, ROLLCALL_ACCOUNT, WEBHOOK_ALLOW: allow },
+    ['retention', ...wanted],
+  )
   return { config, allow }
 }
 
@@ -192,6 +199,16 @@ async function drainAndTell(
   const options = { timeMs: 10_000, postDeadlineMs: 5_000, keyring }
   const { claimed, delivered, retried, dead } = await drain(db, poster, options)
   if (claimed > delivered) say(pc.yellow(`${clock()}  drain ${delivered} delivered, ${retried} to retry, ${dead} dead`))
+}
+
+async function pruneAndTell(db: Kysely<Database>, retention: Retention, say: (line: string) => void): Promise<void> {
+  const { deliveries, events, ticks } = await prune(db, retention, PRUNE_MS)
+  if (deliveries + events + ticks === 0) return
+  say(
+    pc.dim(
+      `${clock()}  prune ${deliveries} deliveries, ${events} events, ${ticks} ticks removed, as old as they are kept`,
+    ),
+  )
 }
 
 function describeEvent({ type, subject, data }: ReceivedEvent): string {

@@ -8,7 +8,11 @@ export const clock = sql<Date>`date_trunc('milliseconds', clock_timestamp())`
 const nextTick = sql<Date>`greatest(${clock},
   (select max(listed_at) + interval '1 millisecond' from snapshot where account_id = account.id))`
 
-const LIMITS = sql<string>`set_config('idle_in_transaction_session_timeout', '15000', true)
+/**
+ * What, selected within a transaction, ends it with its locks once whoever began it is frozen for a while: nobody would tell
+ * the server of an instance that is gone.
+ */
+export const LIMITS = sql<string>`set_config('idle_in_transaction_session_timeout', '15000', true)
   || set_config('statement_timeout', '25000', true)`
 
 /** An account as a tick finds it; `now` is the database's clock, before the listing is asked for. */
@@ -52,7 +56,7 @@ export interface LockedAccount {
 
 /**
  * Locks the account until the transaction ends; undefined when another tick has it. Whoever is frozen with the lock loses it
- * after a while, with the transaction: nobody would tell the server of an instance that is gone.
+ * after a while.
  */
 export function lockAccount(tx: Transaction<Database>, accountId: number): Promise<LockedAccount | undefined> {
   return tx

@@ -63,7 +63,8 @@ export const isWanted = sql`(endpoint.account_id is null or endpoint.account_id 
 
 /** Makes a delivery, due now, of each event that fits for each endpoint that wants it and has none. Gives how many. */
 export async function makeDeliveries(tx: Transaction<Database>, condition: ReturnType<typeof sql>): Promise<number> {
-  // The key-share lock makes a removal of the endpoint wait; without it, its foreign key would fail the whole tick.
+  // The key-share locks make a removal of the endpoint or of an old event wait; without them, its foreign key would fail the
+  // whole tick.
   const made = await sql`
     insert into delivery (endpoint_id, event_id, lane, position, due_at)
     select endpoint.id, event.id, event.account_id || '/' || session.session_id, event.position, now()
@@ -72,7 +73,7 @@ export async function makeDeliveries(tx: Transaction<Database>, condition: Retur
       join endpoint on ${isWanted}
     where ${condition}
     order by event.position
-    for key share of endpoint
+    for key share of endpoint, event
     on conflict do nothing`.execute(tx)
   return Number(made.numAffectedRows)
 }

@@ -29,21 +29,18 @@ export async function readSessions(
     ? sql`join session_version look on look.incarnation_id = session.id
             and look.valid_from <= ${filter.at} and (look.valid_to is null or look.valid_to > ${filter.at})`
     : sql`join session look on look.id = session.id`
+  // What was known while it looked so. What the next look told was not: each step of a session changes its look.
+  const nextAt = filter.at ? sql`coalesce(look.valid_to, 'infinity')` : sql`timestamptz 'infinity'`
   const { rows } = await sql<Omit<SessionView, 'status'> & { status: number }>`
     select account.name as account, session.session_id as id, session.incarnation, look.user_id as "userId",
       look.status, look.started, look.driver_type as "driverType", session.first_seen_at as "firstSeenAt",
-      case when session.ready_at < next_at then session.ready_at end as "readyAt",
-      case when session.started_at < next_at then session.started_at end as "startedAt",
-      case when session.ended_at < next_at then session.ended_at end as "endedAt",
-      case when session.ended_at < next_at then session.end_reason end as "endReason",
-      case when session.ended_at < next_at and session.error_code is not null
+      case when session.ready_at < ${nextAt} then session.ready_at end as "readyAt",
+      case when session.started_at < ${nextAt} then session.started_at end as "startedAt",
+      case when session.ended_at < ${nextAt} then session.ended_at end as "endedAt",
+      case when session.ended_at < ${nextAt} then session.end_reason end as "endReason",
+      case when session.ended_at < ${nextAt} and session.error_code is not null
         then json_build_object('code', session.error_code, 'message', session.error_message) end as error
     from session join account on account.id = session.account_id ${look}
-      -- What the tick of that moment's listing told was known then; what the next one told was not.
-      cross join lateral (
-        select coalesce(min(listed_at), 'infinity') as next_at from snapshot
-        where snapshot.account_id = account.id and outcome <> 'failed' and listed_at > ${filter.at ?? null}::timestamptz
-      ) as moment
     where (${filter.account ?? null}::text is null or account.name = ${filter.account ?? null})
       and (${filter.live !== true} or session.ended_at is null)
     order by session.first_seen_at desc, session.id desc limit ${filter.limit ?? null}`.execute(db)

@@ -17,6 +17,7 @@ const everything: (keyof Config)[] = [
   'accounts',
   'addressGuard',
   'webhookFunction',
+  'retention',
   'logLevel',
   'cloud',
 ]
@@ -28,6 +29,9 @@ const right: Record<string, string> = {
   ROLLCALL_ACCOUNT: 'default',
   WEBHOOK_ALLOW: '10.1.0.0/16, fd00::/8',
   WEBHOOK_FUNCTION: 'rollcall-webhook',
+  RETAIN_DELIVERIES_DAYS: '30',
+  RETAIN_EVENTS_DAYS: '365',
+  RETAIN_TICKS_DAYS: 'forever',
   LOG_LEVEL: 'info',
   TENCENT_API_URL: 'https://tencentcloudapi.com',
   TENCENTCLOUD_REGION: 'ap-guangzhou',

@@ -238,6 +238,23 @@ describe('rollcall start', () => {
     expect(ended.code).toBe(0)
   }, 90_000)
 
+  it('removes what is old, as the settings say', async () => {
+    const database = await testDatabase()
+    undo.push(() => database.drop())
+    await query(database.url, "insert into account (name) values ('old')")
+    await query(
+      database.url,
+      `insert into snapshot (account_id, listed_at, outcome, error, duration_ms)
+        select id, now() - days * interval '1 day', 'failed', 'api_unreachable', 1
+        from account cross join generate_series(1, 10) as days`,
+    )
+
+    const one = begin({ DATABASE_URL: database.url, RETAIN_TICKS_DAYS: '5' })
+    await one.printed(/prune .*removed/)
+
+    expect(one.output.stdout).toMatch(/prune 0 deliveries, 0 events, 6 ticks removed/)
+  }, 90_000)
+
   it('asks the real API when its keys are set, and no simulator; hostile names stay inert', async () => {
     const simulator = createSimulator({ settings: { preparingSeconds: [0, 0] } })
     const server = await serveSimulator(simulator)
