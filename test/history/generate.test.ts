@@ -21,9 +21,9 @@ const HISTORY: HistorySettings = {
 }
 
 /** Sessions that are new right after an incomplete listing. */
-const OTHER: HistorySettings = { ...HISTORY, seed: 34 }
+const OTHER: HistorySettings = { ...HISTORY, seed: 28 }
 /** Ticks so rare that it ends with sessions missing, and many end before they are seen ready. */
-const COARSE: HistorySettings = { ...HISTORY, days: 1, sessionsPerDay: 4_000, tickSeconds: 900, seed: 1, eventDays: 1 }
+const COARSE: HistorySettings = { ...HISTORY, days: 1, sessionsPerDay: 4_000, tickSeconds: 900, seed: 7, eventDays: 1 }
 
 const databases: TestDatabase[] = []
 let db: Kysely<Database>
@@ -233,21 +233,30 @@ test('ticks that were given these listings would have written these rows', async
   expect(stored.map(({ events }) => events.length > 200)).toEqual([true, true])
 })
 
-test('so with another seed', async () => {
+test('so with sessions that are new right after an incomplete listing', async () => {
   const { replayed, stored } = await stories(other)
 
   expect(replayed).toEqual(stored)
+  const { rows } = await sql`
+    select from session join snapshot on snapshot.account_id = session.account_id and outcome = 'incomplete'
+      and listed_at > first_seen_after and listed_at < first_seen_at - interval '5 seconds'
+    where ready_at = first_seen_at`.execute(other)
+  expect(rows.length).toBeGreaterThan(0)
 })
 
-test('so when ticks are rare, and with a session missing at the end', async () => {
+test('so when ticks are rare, with a session missing at the end and one that closed before it was seen ready', async () => {
   const coarse = await emptyDatabase()
 
   await generateHistory(coarse, COARSE)
 
   const { replayed, stored } = await stories(coarse)
   expect(replayed).toEqual(stored)
-  expect(stored.flatMap(({ sessions }) => sessions)).toContainEqual(
-    expect.objectContaining({ missing: [expect.any(Date), expect.any(Number)] }),
+  const sessions = stored.flatMap((story) => story.sessions)
+  expect(sessions).toContainEqual(
+    expect.objectContaining({ missing: [expect.any(Date), expect.any(Number)], ended: [null, null, null, null] }),
+  )
+  expect(sessions).toContainEqual(
+    expect.objectContaining({ look: expect.objectContaining({ status: 2, started: false }), ready: [null, null] }),
   )
 })
 
@@ -380,6 +389,15 @@ test('the same seed gives the same rows, and another one others', async () => {
   expect(await hashes(same)).toEqual(expected)
   const others = await hashes(other)
   expect(Object.keys(expected).filter((table) => others[table] === expected[table])).toEqual([])
+})
+
+test('a session that is gone while a listing is incomplete is closed by a later one', async () => {
+  const late = sql`
+    select from session join snapshot on snapshot.account_id = session.account_id and outcome = 'incomplete'
+      and listed_at = (select max(valid_to) from session_version where incarnation_id = session.id)
+    where end_reason in ('gone', 'absent') and ended_at > listed_at + interval '5 seconds'`
+
+  expect(await breaches(late)).toBeGreaterThan(0)
 })
 
 test('draws of days far apart are their own', async () => {
