@@ -1,0 +1,3 @@
+import { runBundled } from '../../test/support/bundled.mjs'
+
+await runBundled('bench/history/main.ts')
