@@ -2,7 +2,7 @@ import { type Kysely, sql, type Transaction } from 'kysely'
 import { LEASE_MS } from '../core/retry.ts'
 import { AppError } from '../errors.ts'
 import type { Database } from './database.ts'
-import { ANEW, lockEndpoint } from './endpoint.ts'
+import { ANEW, BEING_REMOVED, lockEndpoint } from './endpoint.ts'
 import { announceDisabled } from './operator.ts'
 
 /** Stops deliveries to an endpoint for a while; its events are kept as pending. A disabled one stays so. Throws `not_found`. */
@@ -44,8 +44,14 @@ export function enableEndpoint(
 ): Promise<{ missed: number; queued: number }> {
   return db.transaction().execute(async (tx) => {
     // A settle locks endpoints before deliveries, too: none has a delivery of this one while they are changed here.
-    const { state, must_prove, proved_at } = await lockEndpoint(tx, id, { alone: true })
+    const { state, state_reason, must_prove, proved_at } = await lockEndpoint(tx, id, { alone: true })
     if (state === 'active') return { missed: 0, queued: 0 }
+    if (state_reason === BEING_REMOVED) {
+      throw new AppError(
+        'input_invalid',
+        `endpoint ${id} is half removed: \`rollcall endpoint remove ${id}\` does the rest`,
+      )
+    }
     if (must_prove && !proved_at) {
       throw new AppError(
         'input_invalid',

@@ -208,13 +208,15 @@ export function rotateSecrets(
 }
 
 const STEP = 5_000
+/** Why an endpoint is paused that is being removed: what it had not got yet may be gone, so it never gets anything again. */
+export const BEING_REMOVED = 'it is being removed'
 
 /** Removes an endpoint with its deliveries, in steps that hold no tick up for long; its events stay. Throws `not_found`. */
 export async function removeEndpoint(db: Kysely<Database>, id: string): Promise<void> {
   // Nothing more is sent while it is being forgotten.
   const paused = await db
     .updateTable('endpoint')
-    .set({ state: 'paused', state_reason: 'it is being removed' })
+    .set({ state: 'paused', state_reason: BEING_REMOVED })
     .where('id', '=', id)
     .executeTakeFirst()
   if (paused.numUpdatedRows === 0n) unknown(id)

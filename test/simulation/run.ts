@@ -9,7 +9,7 @@ import { serveSimulator } from '../../lib/local/simulator/server.ts'
 import { traffic } from '../../lib/local/simulator/traffic.ts'
 import { openPoster } from '../../lib/post.ts'
 import { openDatabase } from '../../lib/store/database.ts'
-import { listEndpoints, updateEndpoint } from '../../lib/store/endpoint.ts'
+import { BEING_REMOVED, listEndpoints, removeEndpoint, updateEndpoint } from '../../lib/store/endpoint.ts'
 import { enableEndpoint, type Missed } from '../../lib/store/endpoint-state.ts'
 import { replay } from '../../lib/store/replay.ts'
 import { cloneDatabase } from '../support/clone.ts'
@@ -119,6 +119,10 @@ async function quiet(run: Run): Promise<void> {
   // Also those that an operator left behind when it died.
   for (const { id, description, stateReason } of await listEndpoints(run.admin)) {
     if (stateReason === 'gone') run.gone.add(description)
+    if (stateReason === BEING_REMOVED) {
+      await removeEndpoint(run.admin, id)
+      continue
+    }
     await updateEndpoint(run.admin, id, { url: receivers.url(description) })
     await enableEndpoint(run.admin, id, 'all')
   }

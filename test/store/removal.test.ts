@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { sql } from 'kysely'
 import { drain } from '../../lib/deliver.ts'
 import { addEndpoint, removeEndpoint, showEndpoint, updateEndpoint } from '../../lib/store/endpoint.ts'
+import { enableEndpoint } from '../../lib/store/endpoint-state.ts'
 import { claimAll } from '../support/claim.ts'
 import { eventually } from '../support/receiver.ts'
 import { seed } from '../support/seed.ts'
@@ -58,6 +59,21 @@ describe('a removal', () => {
     expect(claimed).toEqual([])
     expect(await world.db.selectFrom('endpoint').select('id').execute()).toEqual([])
     expect(await world.db.selectFrom('delivery').select('id').execute()).toEqual([])
+  })
+
+  test('that was stopped halfway can be done again, and meanwhile nobody gets half of their events', async () => {
+    const id = await add()
+    await seed(world.db, { sessions: 5_001 })
+    const [last] = await world.db.selectFrom('delivery').select('id').orderBy('id', 'desc').limit(1).execute()
+    await world.db.transaction().execute(async (tx) => {
+      await sql`select from delivery where id = ${last?.id ?? 0} for update`.execute(tx)
+      await expect(removeEndpoint(world.other, id)).rejects.toThrow(/lock timeout/)
+    })
+
+    await expect(enableEndpoint(world.db, id, 'all')).rejects.toThrow(/half removed: `rollcall endpoint remove/)
+    await removeEndpoint(world.db, id)
+
+    expect(await world.db.selectFrom('endpoint').select('id').execute()).toEqual([])
   })
 
   test('under drains that send and fail disturbs none of them, and others get everything', async () => {
