@@ -4,7 +4,7 @@ import { type Kysely, sql, type Transaction } from 'kysely'
 import { clock, LIMITS } from './account.ts'
 import type { Database } from './database.ts'
 
-/** Rows that one step removes at most: less than a tenth of a second (docs/retention.md). */
+/** Rows that one step removes at most: under a tenth of a second, half a second on a busy machine (docs/retention.md). */
 export const PRUNE_STEP = 2_000
 
 /** The database's clock, by which the times of all that is stored were taken. */
