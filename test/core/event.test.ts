@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { ChangeType, Transition } from '../../lib/core/diff.ts'
-import { DEFAULT_EVENT_TYPES, EVENT_TYPES, eventsOf, type SessionEvent } from '../../lib/core/event.ts'
+import { DEFAULT_EVENT_TYPES, EVENT_TYPES, eventsOf, operatorEvent, type SessionEvent } from '../../lib/core/event.ts'
 import type { Session } from '../../lib/core/session.ts'
 import { at, between, found, gone, histories, item, look, orderlyHistories, play, stages, type Tick } from './build.ts'
 
@@ -338,4 +338,14 @@ describe('the chain: `previous` is what the event before it showed', () => {
       ['preparing', 'in_progress'],
     ])
   })
+})
+
+test('the body of an event about Rollcall itself, to the byte', () => {
+  const event = { id: 'evt_1', subject: 'ep_1', time: new Date(0), sequence: 7, data: { endpoint: 'ep_1' } }
+
+  expect(operatorEvent('endpoint.disabled', event)).toBe(
+    '{"specversion":"1.0","id":"evt_1","source":"/rollcall","type":"endpoint.disabled","subject":"ep_1",' +
+      '"time":"1970-01-01T00:00:00.000Z","datacontenttype":"application/json","sequence":"00000000000000000007",' +
+      '"partitionkey":"ep_1","data":{"endpoint":"ep_1"}}',
+  )
 })

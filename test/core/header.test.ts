@@ -14,6 +14,7 @@ test.each([
   ['contents', 'not one of content-*'],
   ['proxy', 'not one of proxy-*'],
   ['webhook', 'not one of webhook-*'],
+  ['hosts', 'not host'],
   ['x-content-type', 'only the whole name counts'],
   ["!#$%&'*+.^_`|~09az-", 'every character that a name can have'],
   ['__proto__', 'just a name'],
@@ -142,4 +143,8 @@ test('a fault never holds a value, whichever it is of', () => {
       expect(headerFault({ [name]: text }) ?? '').not.toContain('S3cr3t')
     }),
   )
+})
+
+test('a name that cannot be says so', () => {
+  expect(headerFault({ 'x y': 'a' })).toBe('the name of a header has a character that no header can have')
 })

@@ -150,6 +150,13 @@ describe('an endpoint that fails', () => {
     },
   )
 
+  test('is left alone after its last try of an event, too, and a final one without a cause for it has no pause', () => {
+    const last = { ...standing(30, true), failures: 4, failingForMs: 10_000 }
+
+    expect(verdict(answered(500), last, 0)).toStrictEqual({ kind: 'dead', pauseMs: 2_500 })
+    expect(verdict(answered(500), { ...last, failures: 3 }, 0)).toStrictEqual({ kind: 'dead' })
+  })
+
   test('for days at several events is disabled, and keeps what is due', () => {
     const hopeless = { ...standing(30, true), failures: 500, hopeless: true }
 
