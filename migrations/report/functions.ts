@@ -22,14 +22,10 @@ const checkPositive = (name: string) => `
 /** Of each account, the steps of its number of live sessions within a span: the first is its level as the span begins. */
 const steps = `
       select account_id, at, sum(step) as step
-      from (
-        select account_id, greatest(first_seen_at, "from") as at, 1 as step, first_seen_at, ended_at
-        from session_between("from", "to") where first_seen_at < "to" and (ended_at is null or ended_at > "from")
-        union all
-        select account_id, ended_at, -1, first_seen_at, ended_at
-        from session_between("from", "to") where first_seen_at < "to" and ended_at > "from" and ended_at < "to"
-      ) as each_step
-      where "from" < "to" and (ended_at is null or ended_at > first_seen_at)
+      from session_between("from", "to") cross join lateral (
+        values (greatest(first_seen_at, "from"), 1), (ended_at, -1)
+      ) as each_step (at, step)
+      where "from" < "to" and first_seen_at < "to" and (ended_at is null or ended_at > greatest(first_seen_at, "from")) and at < "to"
       group by account_id, at`
 
 export const FUNCTIONS: ReportFunction[] = [
@@ -99,7 +95,7 @@ export const FUNCTIONS: ReportFunction[] = [
     return query
       with lived as materialized (
         select account_id, project_id, asset_key, status, first_seen_after, first_seen_at, started_at, ended_after, ended_at,
-          dense_rank() over (order by account_id, project_id, asset_key) as kind,
+          dense_rank() over (order by account_id, project_id collate "C", asset_key collate "C") as kind,
           greatest(first_seen_at, "from") as joined_at, least(ended_at, "to", now()) as left_at,
           least(coalesce(ended_after, missing_since, listed_at, first_seen_at), "to") as left_at_least
         from session_between("from", "to") as session join account on account.id = account_id
@@ -111,9 +107,9 @@ export const FUNCTIONS: ReportFunction[] = [
           count(*) filter (where first_seen_at >= "from" and first_seen_at < "to") as sessions,
           count(*) filter (where started_at >= "from" and started_at < "to") as started,
           count(*) filter (where status = 4 and ended_at >= "from" and ended_at < "to") as failed,
-          sum(greatest(0, extract(epoch from left_at - joined_at))) as used,
-          sum(greatest(0, extract(epoch from left_at_least - joined_at))) as used_min,
-          sum(greatest(0, extract(epoch from left_at - greatest(coalesce(first_seen_after, first_seen_at), "from")))) as used_max
+          sum(greatest(interval '0', left_at - joined_at)) as used,
+          sum(greatest(interval '0', left_at_least - joined_at)) as used_min,
+          sum(greatest(interval '0', left_at - greatest(coalesce(first_seen_after, first_seen_at), "from"))) as used_max
         from lived group by kind, account_id, project_id, asset_key
       ), steps as (
         select account_id, kind, at, sum(step) as step
@@ -130,10 +126,10 @@ export const FUNCTIONS: ReportFunction[] = [
       ), peaks as (
         select kind, max(level) as peak, max(account_level) as account_peak from levels group by kind
       )
-      select name, project_id, asset_key, sessions, started, failed, round(used / 60, 2), round(used_min / 60, 2),
-        round(used_max / 60, 2), coalesce(peak, 0)::bigint, coalesce(max(account_peak) over (partition by account_id), 0)::bigint
+      select name, project_id, asset_key, sessions, started, failed, round(extract(epoch from used) / 60, 2), round(extract(epoch from used_min) / 60, 2),
+        round(extract(epoch from used_max) / 60, 2), coalesce(peak, 0)::bigint, coalesce(max(account_peak) over (partition by account_id), 0)::bigint
       from counted left join peaks using (kind) join account on account.id = account_id
-      where sessions + started + failed > 0 or used_max > 0;
+      where sessions + started + failed > 0 or used_max > interval '0';
   end`,
   },
   {
@@ -155,12 +151,12 @@ export const FUNCTIONS: ReportFunction[] = [
         select *, count(*) filter (where level < channels) over (partition by account_id order by at) as stretch
         from levels
       ), occasions as (
-        select account_id, min(at) as began_at, sum(extract(epoch from until - at)) as seconds
+        select account_id, min(at) as began_at, sum(until - at) as seconds
         from stretches where level >= channels group by account_id, stretch
       )
-      select name, coalesce(sum(seconds), 0),
-        round(coalesce(sum(seconds), 0) / nullif(extract(epoch from least("to", now()) - "from"), 0), 6),
-        count(seconds), coalesce(max(seconds), 0),
+      select name, coalesce(extract(epoch from sum(seconds)), 0),
+        round(coalesce(extract(epoch from sum(seconds)), 0) / nullif(extract(epoch from least("to", now()) - "from"), 0), 6),
+        count(seconds), coalesce(extract(epoch from max(seconds)), 0),
         coalesce((select max(level) from levels where levels.account_id = account.id), 0)::integer, max(began_at)
       from account left join occasions on account_id = account.id
       group by account.id, name order by name;
@@ -177,33 +173,32 @@ export const FUNCTIONS: ReportFunction[] = [
   #variable_conflict use_column
   begin ${checkSpan}
     return query
-      with seen as (
-        select account.id, account.name, look.listed_at, look.outcome
+      with looks as (
+        select account.id, account.name, look.listed_at,
+          lead(look.listed_at) over (partition by account.id order by look.listed_at) as next_at
         from account cross join lateral (
-          select snapshot.listed_at, snapshot.outcome from snapshot
-          where account_id = account.id and snapshot.listed_at >= coalesce((
-            select max(before.listed_at) from snapshot as before
-            where before.account_id = account.id and before.listed_at <= "from" and before.outcome in ('committed', 'unchanged')
-          ), '-infinity') and snapshot.listed_at <= coalesce((
-            select min(after.listed_at) from snapshot as after
-            where after.account_id = account.id and after.listed_at >= "to" and after.outcome in ('committed', 'unchanged')
-          ), 'infinity')
+          select snapshot.listed_at from snapshot
+          where account_id = account.id and snapshot.outcome in ('committed', 'unchanged')
+            and snapshot.listed_at >= coalesce((
+              select max(before.listed_at) from snapshot as before
+              where before.account_id = account.id and before.listed_at <= "from" and before.outcome in ('committed', 'unchanged')
+            ), '-infinity') and snapshot.listed_at <= coalesce((
+              select min(after.listed_at) from snapshot as after
+              where after.account_id = account.id and after.listed_at >= "to" and after.outcome in ('committed', 'unchanged')
+            ), 'infinity')
         ) as look
-      ), numbered as (
-        select *, count(*) filter (where outcome in ('committed', 'unchanged')) over (partition by id order by listed_at) as number
-        from seen
-      ), looks as (
-        select id, name, number, min(listed_at) as listed_at, count(*) filter (where outcome = 'failed') as failed,
-          count(*) filter (where outcome = 'incomplete') as incomplete
-        from numbered where number > 0 group by id, name, number
-      ), gaps as (
-        select *, lead(listed_at) over (partition by id order by number) as next_at from looks
       )
-      select name, listed_at, next_at,
-        extract(epoch from least(coalesce(next_at, now()), "to") - greatest(listed_at, "from")), failed, incomplete
-      from gaps
-      where coalesce(next_at, now()) - listed_at > longer_than and least(coalesce(next_at, now()), "to") > greatest(listed_at, "from")
-      order by name, listed_at;
+      select name, looks.listed_at, next_at,
+        extract(epoch from least(coalesce(next_at, now()), "to") - greatest(looks.listed_at, "from")), tried.failed, tried.incomplete
+      from looks cross join lateral (
+        select count(*) filter (where outcome = 'failed') as failed, count(*) filter (where outcome = 'incomplete') as incomplete
+        from snapshot
+        where account_id = looks.id and outcome in ('failed', 'incomplete') and snapshot.listed_at > looks.listed_at
+          and (next_at is null or snapshot.listed_at < next_at)
+      ) as tried
+      where coalesce(next_at, now()) - looks.listed_at > longer_than
+        and least(coalesce(next_at, now()), "to") > greatest(looks.listed_at, "from")
+      order by name, looks.listed_at;
   end`,
   },
   {

@@ -179,13 +179,13 @@ export const VIEWS: View[] = [
       max_seconds: 'The slowest took so many seconds.',
     },
     as: `
-    select days.day, endpoint.id, endpoint.description, delivered, retried, dead, attempts, waits[1], waits[2], waits[3], waits[4]
+    select days.day, endpoint.id, endpoint.description, delivered, retried, dead, attempts, ${[1, 2, 3, 4].map((n) => `round(extract(epoch from waits[${n}]), 3)`).join(', ')}
     from ${daysSince('select min(finalized_at) from delivery where finalized_at is not null')}
       cross join lateral (
         select endpoint_id, count(*) filter (where delivery.state = 'delivered') as delivered,
           count(*) filter (where delivery.attempts > 1) as retried, count(*) filter (where delivery.state = 'dead') as dead,
           sum(delivery.attempts) as attempts,
-          percentile_disc(array[0.5, 0.95, 0.99, 1]) within group (order by ${seconds('finalized_at', 'delivery.created_at')})
+          percentile_disc(array[0.5, 0.95, 0.99, 1]) within group (order by finalized_at - delivery.created_at)
             filter (where delivery.state = 'delivered') as waits
         from delivery where finalized_at >= days.day_start and finalized_at < days.day_end
         group by endpoint_id
