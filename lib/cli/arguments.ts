@@ -36,6 +36,19 @@ export const argument = {
     return time
   },
 
+  /** A time or a day as it was written: which moment that is depends on a time zone, which Postgres knows. */
+  moment: (text: string): string => {
+    if (!/^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)? ?(Z|[+-]\d\d(:?\d\d)?)?)?$/i.test(text.trim()))
+      throw new InvalidArgumentError('Expected a time or a day, such as 2026-11-22T10:00:00Z or 2026-11-22.')
+    return text.trim()
+  },
+
+  channels: (text: string): number => {
+    if (!/^\d{1,6}$/.test(text) || Number(text) < 1)
+      throw new InvalidArgumentError('Expected a number of channels, 1 or more.')
+    return Number(text)
+  },
+
   account: (text: string): string => {
     if (!ACCOUNT_NAME.test(text)) throw new InvalidArgumentError('Expected the name of an account.')
     return text

@@ -5,6 +5,7 @@ import { addEndpointCommands } from './endpoint.ts'
 import { addHistory } from './history.ts'
 import { addJobs } from './jobs.ts'
 import { addReplay } from './replay.ts'
+import { addReport } from './report.ts'
 import { addServers } from './start.ts'
 
 const SUCCESS = 0
@@ -27,6 +28,7 @@ async function run(argv: string[]): Promise<number> {
   addEndpointCommands(program)
   addHistory(program)
   addReplay(program)
+  addReport(program)
   try {
     await program.parseAsync(argv)
     return SUCCESS

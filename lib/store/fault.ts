@@ -2,8 +2,8 @@ import { AppError, codeOf } from '../errors.ts'
 
 /** Class 08 and 57P0x: the connection failed or the server is going down. The rest is Node's. */
 const UNREACHABLE = /^(08...|57P0.|53300|ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH)$/
-const UNDEFINED_TABLE = '42P01'
-const UNDEFINED_COLUMN = '42703'
+/** A table, a column, a function or a schema that is not there. */
+const UNDEFINED = new Set(['42P01', '42703', '42883', '3F000'])
 const REFUSED = /^(28...|3D000)$/
 
 /**
@@ -13,7 +13,7 @@ const REFUSED = /^(28...|3D000)$/
 export function explainDatabaseError(error: unknown): unknown {
   const code = codeOf(error)
   const options = { cause: error }
-  if (code === UNDEFINED_TABLE || code === UNDEFINED_COLUMN) {
+  if (UNDEFINED.has(code)) {
     return new AppError(
       'not_migrated',
       'the database lacks tables of this version: run `npx rollcall migrate`',
