@@ -6,7 +6,8 @@ import { OPERATOR_EVENT_TYPES } from '../lib/core/event.ts'
 import { longestDelayMs, longestPauseMs } from '../lib/core/retry.ts'
 
 const root = join(import.meta.dirname, '..')
-const documents = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)]
+const pages = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'))
+const documents = ['README.md', ...pages.map((name) => `docs/${name}`)]
 
 describe.each(documents)('%s', (document) => {
   const text = readFileSync(join(root, document), 'utf8')
