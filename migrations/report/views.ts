@@ -104,7 +104,7 @@ export const VIEWS: View[] = [
       greatest(0, ${seconds('coalesce(ended_after, missing_since, account.listed_at, first_seen_at)', 'first_seen_at')}),
       ${seconds('coalesce(ended_at, now())', 'first_seen_after')},
       ${seconds('ready_at', 'first_seen_at')},
-      greatest(0, ${seconds('ready_after', 'first_seen_at')}) + case when ready_at is not null and ready_after is null then 0 end,
+      case when ready_at is not null then greatest(0, ${seconds('ready_after', 'first_seen_at')}) end,
       ${seconds('ready_at', 'first_seen_after')},
       ended_at is not null and started_at is null,
       coalesce(ready_at, ended_at, now()) - first_seen_at > interval '2 minutes',
