@@ -51,6 +51,7 @@ const nodes = [['this Node', () => Promise.resolve(process.execPath)] as const].
 describe.each(nodes)('on %s', (_, path) => {
   test('migrate, reconcile and webhook do the whole job', async () => {
     const node = await path()
+    await sql`drop schema report cascade`.execute(world.db)
     await sql`drop schema public cascade`.execute(world.db)
     await sql`create schema public`.execute(world.db)
     const migrated = await invokeBundle('migrate', environment(), { node })

@@ -128,7 +128,7 @@ test('four at once remove each row once, and none fails', async () => {
 })
 
 test('a database without the tables is told as such', async () => {
-  await sql`drop table snapshot`.execute(database.db)
+  await sql`drop table snapshot cascade`.execute(database.db)
 
   await expect(prune(database.db, { ...FOREVER, ticksDays: 1 }, LONG_MS)).rejects.toMatchObject({
     code: 'not_migrated',

@@ -310,7 +310,7 @@ describe('rollcall start', () => {
   it('touches nothing when a setting is bad: no table appears in the database of DATABASE_URL', async () => {
     const database = await testDatabase()
     undo.push(() => database.drop())
-    await query(database.url, 'drop schema public cascade; create schema public')
+    await query(database.url, 'drop schema report cascade; drop schema public cascade; create schema public')
 
     const ended = await begin({ DATABASE_URL: database.url, IVH_APPKEY: 'key' }).ended
 

@@ -41,6 +41,7 @@ export async function judge(run: Run): Promise<void> {
     fromSnapshot: faithful.filter((name) => run.begun.get(name) === 'snapshot'),
     latest: names.filter((name) => wanted.get(name) === 'latest' && isWhole(name) && !mortal.has(name)),
     mortal: names.filter((name) => mortal.has(name) && !wanted.has(name) && isWhole(name)),
+    replayed: [...run.replayed],
     listener: LISTENER,
     gone: names.filter((name) => gone.has(name)),
   }
