@@ -2,6 +2,7 @@
 // measured on. Everything comes from the seed, so that figures can be had again; what is true of real history must hold here.
 import { type Kysely, sql, type Transaction } from 'kysely'
 import { digest, makeListing } from '../../lib/core/session.ts'
+import { lookOf } from '../../lib/store/session.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Database } from '../../lib/store/database.ts'
 import { deliver, registerEndpoints } from './deliveries.ts'
@@ -87,17 +88,7 @@ async function saveDigests(db: Kysely<Database>): Promise<void> {
       .select(['session.session_id', 'look.user_id', 'look.status', 'look.started', 'look.driver_type'])
       .select(['look.play_stream_addr', 'look.extra'])
       .execute()
-    const items = rows.map((row) => ({
-      id: row.session_id,
-      look: {
-        userId: row.user_id,
-        status: row.status,
-        started: row.started,
-        driverType: row.driver_type,
-        playStreamAddr: row.play_stream_addr,
-        extra: row.extra,
-      },
-    }))
+    const items = rows.map((row) => ({ id: row.session_id, look: lookOf(row) }))
     await db
       .updateTable('account')
       .set({ digest: digest(makeListing(items, 0)) })

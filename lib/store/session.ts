@@ -1,6 +1,6 @@
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely'
 import type { Known, Transition } from '../core/diff.ts'
-import { type Listing, lookKey, type Session, type Window } from '../core/session.ts'
+import { type Listing, type Look, lookKey, type Session, type Window } from '../core/session.ts'
 import type { Database } from './database.ts'
 
 /** The account's open sessions, and the last incarnation of each id in the listing that is not open but once was. */
@@ -30,14 +30,7 @@ function toSession(row: Selectable<Database['session']>): Session {
   return {
     id: row.session_id,
     incarnation: row.incarnation,
-    look: {
-      userId: row.user_id,
-      status: row.status,
-      started: row.started,
-      driverType: row.driver_type,
-      playStreamAddr: row.play_stream_addr,
-      extra: row.extra,
-    },
+    look: lookOf(row),
     firstSeen: { after: row.first_seen_after, before: row.first_seen_at },
     ready: window(row.ready_after, row.ready_at),
     started: window(row.started_after, row.started_at),
@@ -46,6 +39,21 @@ function toSession(row: Selectable<Database['session']>): Session {
     missing: row.missing_since && { since: row.missing_since, times: row.missing_times ?? 0 },
   }
 }
+
+type LookRow = Pick<
+  Selectable<Database['session']>,
+  'user_id' | 'status' | 'started' | 'driver_type' | 'play_stream_addr' | 'extra'
+>
+
+/** What the API said of a session, as a session or one of its versions keeps it. */
+export const lookOf = (row: LookRow): Look => ({
+  userId: row.user_id,
+  status: row.status,
+  started: row.started,
+  driverType: row.driver_type,
+  playStreamAddr: row.play_stream_addr,
+  extra: row.extra,
+})
 
 function window(after: Date | null, before: Date | null): Window | null {
   return before && { after, before }
