@@ -2,7 +2,8 @@
 import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import pg from 'pg'
-import type { TestDatabase } from '../support/database.ts'
+import { testDatabase, type TestDatabase } from '../support/database.ts'
+import { writeKnownData } from './known-rows.ts'
 
 export interface Analyst {
   client: pg.Client
@@ -24,4 +25,12 @@ export async function openAnalyst({ db, url }: TestDatabase): Promise<Analyst> {
     await sql.raw(`drop role ${name}`).execute(db)
   }
   return { client, url: own.href, leave }
+}
+
+/** A database of its own with the known data, and an analyst of it. */
+export async function openKnownData(): Promise<{ database: TestDatabase; analyst: Analyst; close(): Promise<void> }> {
+  const database = await testDatabase()
+  await writeKnownData(database.db)
+  const analyst = await openAnalyst(database)
+  return { database, analyst, close: () => analyst.leave().then(() => database.drop()) }
 }

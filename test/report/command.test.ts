@@ -7,24 +7,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { forTerminal, toCsv } from '../../lib/cli/report.ts'
 import { findQuestion, type Row } from '../../lib/store/report.ts'
 import { QUESTIONS } from '../../lib/store/report/cookbook.ts'
-import { testDatabase, type TestDatabase } from '../support/database.ts'
 import { rollcall } from '../support/run.ts'
-import { type Analyst, openAnalyst } from './analyst.ts'
-import { writeKnownData } from './known-rows.ts'
+import { openKnownData } from './analyst.ts'
 
-let database: TestDatabase
-let analyst: Analyst
+let known: Awaited<ReturnType<typeof openKnownData>>
 beforeAll(async () => {
-  database = await testDatabase()
-  await writeKnownData(database.db)
-  analyst = await openAnalyst(database)
+  known = await openKnownData()
 })
-afterAll(async () => {
-  await analyst.leave()
-  await database.drop()
-})
+afterAll(() => known.close())
 
-const run = (...args: string[]) => rollcall(['report', ...args], { env: { DATABASE_URL: analyst.url } })
+const run = (...args: string[]) => rollcall(['report', ...args], { env: { DATABASE_URL: known.analyst.url } })
 const SPAN = ['--from', '2026-03-02', '--to', '2026-03-10', '--timezone', 'UTC']
 
 async function rowsOf(...args: string[]): Promise<Row[]> {
@@ -118,9 +110,9 @@ describe('rollcall report', () => {
   test.each(['ends', 'concurrency'])(
     '%s says that the database is not migrated, where the schema is missing',
     async (name) => {
-      await sql`alter schema report rename to elsewhere`.execute(database.db)
-      const said = await rollcall(['report', name], { env: { DATABASE_URL: database.url } })
-      await sql`alter schema elsewhere rename to report`.execute(database.db)
+      await sql`alter schema report rename to elsewhere`.execute(known.database.db)
+      const said = await rollcall(['report', name], { env: { DATABASE_URL: known.database.url } })
+      await sql`alter schema elsewhere rename to report`.execute(known.database.db)
 
       expect(said.stderr).toMatch(/^not_migrated: .*rollcall migrate/)
     },

@@ -3,9 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { testDatabase, type TestDatabase } from '../support/database.ts'
-import { type Analyst, openAnalyst } from './analyst.ts'
-import { writeKnownData } from './known-rows.ts'
+import { openKnownData } from './analyst.ts'
 
 interface Panel {
   id: number
@@ -24,18 +22,11 @@ const dashboard = JSON.parse(
 ) as Dashboard
 const queries = dashboard.panels.flatMap(({ title, targets }) => targets.map((target) => ({ title, ...target })))
 
-let database: TestDatabase
-let analyst: Analyst
-
+let known: Awaited<ReturnType<typeof openKnownData>>
 beforeAll(async () => {
-  database = await testDatabase()
-  await writeKnownData(database.db)
-  analyst = await openAnalyst(database)
+  known = await openKnownData()
 })
-afterAll(async () => {
-  await analyst.leave()
-  await database.drop()
-})
+afterAll(() => known.close())
 
 const FROM = `'2026-03-02T00:00:00Z'`
 const TO = `'2026-03-10T12:00:00Z'`
@@ -54,7 +45,7 @@ test.each(queries)('the panel "$title" has something to show', async ({ rawSql, 
     const text = asGrafana(rawSql, interval)
     expect(text).not.toContain('$')
 
-    const { rows, fields } = await analyst.client.query<Record<string, unknown>>(text)
+    const { rows, fields } = await known.analyst.client.query<Record<string, unknown>>(text)
 
     expect(rows.length).toBeGreaterThan(0)
     if (format !== 'time_series') continue
@@ -80,7 +71,7 @@ test('panels have a title and a description, and do not lie upon each other', ()
 test('the variable of accounts lists them', async () => {
   const [account] = dashboard.templating.list.filter(({ type }) => type === 'query')
 
-  const { rows } = await analyst.client.query(account!.query)
+  const { rows } = await known.analyst.client.query(account!.query)
 
   expect(rows).toEqual([{ account: 'clinic' }, { account: 'shop' }])
 })

@@ -7,26 +7,17 @@ import { format, resolveConfig } from 'prettier'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { QUESTIONS } from '../../lib/store/report/cookbook.ts'
 import { runReport } from '../../lib/store/report.ts'
-import { testDatabase, type TestDatabase } from '../support/database.ts'
-import { type Analyst, openAnalyst } from './analyst.ts'
-import { writeKnownData } from './known-rows.ts'
+import { openKnownData } from './analyst.ts'
 import { ASKED, cookbook, overview, schema } from './pages.ts'
 
 const docs = join(import.meta.dirname, '../../docs')
 const PRINTED = '<!-- The rest is printed by `npm run docs:reporting`. -->'
 
-let database: TestDatabase
-let analyst: Analyst
-
+let known: Awaited<ReturnType<typeof openKnownData>>
 beforeAll(async () => {
-  database = await testDatabase()
-  await writeKnownData(database.db)
-  analyst = await openAnalyst(database)
+  known = await openKnownData()
 })
-afterAll(async () => {
-  await analyst.leave()
-  await database.drop()
-})
+afterAll(() => known.close())
 
 const pretty = async (text: string) =>
   format(text, { ...(await resolveConfig(join(docs, 'reporting.md'))), parser: 'markdown' })
@@ -34,13 +25,15 @@ const page = () => readFileSync(join(docs, 'reporting.md'), 'utf8')
 
 test('docs/reporting.md is what its script prints', async () => {
   const [intro = ''] = page().split(PRINTED)
-  const printed = [intro.trim(), PRINTED, await overview(database.db), await cookbook(database.db)].join('\n\n')
+  const printed = [intro.trim(), PRINTED, await overview(known.database.db), await cookbook(known.database.db)].join(
+    '\n\n',
+  )
 
   await expect(await pretty(printed)).toMatchFileSnapshot(join(docs, 'reporting.md'))
 })
 
 test('docs/schema.md is what its script prints', async () => {
-  await expect(await pretty(await schema(database.db))).toMatchFileSnapshot(join(docs, 'schema.md'))
+  await expect(await pretty(await schema(known.database.db))).toMatchFileSnapshot(join(docs, 'schema.md'))
 })
 
 /** What psql makes of a line: its variables, and everything else as it is. */
@@ -73,7 +66,7 @@ describe('as printed, for the role rollcall_report alone', () => {
   const hasPsql = spawnSync('psql', ['--version']).status === 0
   test.skipIf(!hasPsql)('psql takes all of it, pasted in one piece', () => {
     const pasted = [settings, ...blocks.map(({ query }) => query)].join('\n')
-    const psql = spawnSync('psql', ['--no-psqlrc', '--set=ON_ERROR_STOP=1', '--quiet', analyst.url], {
+    const psql = spawnSync('psql', ['--no-psqlrc', '--set=ON_ERROR_STOP=1', '--quiet', known.analyst.url], {
       input: pasted,
       encoding: 'utf8',
     })
@@ -84,15 +77,15 @@ describe('as printed, for the role rollcall_report alone', () => {
 
   test.each(blocks)('$question gives what the command gives', async ({ question, query }) => {
     const [timezone = ''] = settings.split('\n')
-    await analyst.client.query(timezone)
+    await known.analyst.client.query(timezone)
     const text = asPsql(query.replace(/;\s*$/, ''), variables)
-    const { rows } = await analyst.client.query<{ row: unknown }>(
+    const { rows } = await known.analyst.client.query<{ row: unknown }>(
       `select row_to_json(answer) as row from (${text}) as answer`,
     )
-    const { rowCount, fields } = await analyst.client.query(asPsql(query, variables))
+    const { rowCount, fields } = await known.analyst.client.query(asPsql(query, variables))
 
     const asked = QUESTIONS.find((one) => one.name === question)!
-    const report = await runReport(database.db, asked, ASKED)
+    const report = await runReport(known.database.db, asked, ASKED)
     expect(rows.map(({ row }) => row)).toEqual(report.rows)
     expect(rowCount).toBeGreaterThan(0)
     expect(fields.map((field) => field.name)).toEqual(report.columns)
@@ -102,7 +95,7 @@ describe('as printed, for the role rollcall_report alone', () => {
 test('each plot is of columns that there are, for a curve that is in order', async () => {
   for (const question of QUESTIONS) {
     if (!question.plot) continue
-    const { columns } = await runReport(database.db, question, ASKED)
+    const { columns } = await runReport(known.database.db, question, ASKED)
     expect(columns).toEqual(expect.arrayContaining([question.plot.x, question.plot.y]))
   }
 })

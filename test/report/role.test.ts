@@ -1,30 +1,24 @@
 // The role that analysts are given: it sees the schema `report` and nothing else. A real Postgres, no doubles.
-import { randomBytes } from 'node:crypto'
-import { sql } from 'kysely'
-import pg from 'pg'
+import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { seed } from '../support/seed.ts'
 import { openWorld, type World } from '../support/world.ts'
+import { type Analyst, openAnalyst } from './analyst.ts'
 
 let world: World
-/** An analyst of their own, who has the role and no other right. */
+let own: Analyst
+/** Of an analyst who has the role and no other right. */
 let analyst: pg.Client
-const name = `analyst_${randomBytes(4).toString('hex')}`
 
 beforeAll(async () => {
   world = await openWorld()
   await world.subscribe()
   await seed(world.db, { sessions: 3, perSession: 3 })
-  await sql.raw(`create role ${name} login password 'secret' in role rollcall_report`).execute(world.db)
-  const url = new URL(world.url)
-  url.username = name
-  url.password = 'secret'
-  analyst = new pg.Client({ connectionString: url.href })
-  await analyst.connect()
+  own = await openAnalyst(world)
+  analyst = own.client
 })
 afterAll(async () => {
-  await analyst.end()
-  await sql.raw(`drop role ${name}`).execute(world.db)
+  await own.leave()
   await world.close()
 })
 

@@ -66,6 +66,15 @@ describe('report.sessions', () => {
     expect(Number(row?.duration_seconds)).toBeGreaterThan(900)
   })
 
+  test('bounds the time until it was ready', async () => {
+    await writePast(db, [whole], at(1_000))
+    const unknown = await readSessions()
+    await sql`update session set ready_after = ${at(150)}`.execute(db)
+
+    expect(unknown).toMatchObject([{ ready_min_seconds: '0', ready_max_seconds: '70.000' }])
+    expect(await readSessions()).toMatchObject([{ ready_min_seconds: '50.000', ready_max_seconds: '70.000' }])
+  })
+
   test('knows no longest duration of one that was there when nobody had watched before', async () => {
     await writePast(db, [{ ...whole, firstSeenAfter: null }], at(1_000))
 
