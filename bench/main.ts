@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import { join } from 'node:path'
 import { fairness } from './fairness.ts'
+import { reports } from './reports.ts'
 import { ROOT } from './program.ts'
 
 /** What a benchmark gives: a row for each thing compared, and every figure that went into it. */
@@ -11,7 +12,7 @@ export interface Report {
   figures: unknown
 }
 
-const BENCHMARKS: Record<string, (args: string[]) => Promise<Report>> = { fairness }
+const BENCHMARKS: Record<string, (args: string[]) => Promise<Report>> = { fairness, reports }
 
 const [name = '', ...args] = process.argv.slice(2)
 const benchmark = BENCHMARKS[name]

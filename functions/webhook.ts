@@ -4,6 +4,7 @@ import { describe } from '../lib/errors.ts'
 import { openLog } from '../lib/log.ts'
 import { openPoster } from '../lib/post.ts'
 import { prune } from '../lib/prune.ts'
+import { rollUp } from '../lib/roll-up.ts'
 import { isTimer, timeLimitMs } from '../lib/scf.ts'
 import { openDatabase } from '../lib/store/database.ts'
 
@@ -17,23 +18,25 @@ const open = () => {
 /** Opened by the first invocation, kept while the instance is warm. */
 let services: ReturnType<typeof open> | undefined
 
-/** The share of a timer's invocation that is for the removal of what is old, and the most of it. */
-const PRUNE_SHARE = 0.1
-const LONGEST_PRUNE_MS = 2_000
+/** The share of a timer's invocation that is for sums, and for the removal of what is old, each; and the most of it. */
+const CARE_SHARE = 0.1
+const LONGEST_CARE_MS = 2_000
 
 /**
- * Invoked by reconcile after a commit, and by its own timer → a drain. A timer's is followed by a prune, whose time is kept for
- * it: where there is always something to deliver, there would never be any. Throws when the database fails, or a key is missing.
+ * Invoked by reconcile after a commit, and by its own timer → a drain. A timer's is followed by sums for reports and a prune, whose
+ * time is kept for them: where there is always something to deliver, there would never be any. Throws when the database fails, or a key is missing.
  */
 export async function main_handler(event: unknown, context: unknown): Promise<DrainResult> {
   const { db, poster, keyring, retention, log } = (services ??= open())
   const startedAt = performance.now()
   const timeMs = timeLimitMs(context)
-  const pruneMs = isTimer(event) ? Math.min(timeMs * PRUNE_SHARE, LONGEST_PRUNE_MS) : 0
-  const result = await drain(db, poster, { timeMs: timeMs - pruneMs, keyring })
+  const careMs = isTimer(event) ? Math.min(timeMs * CARE_SHARE, LONGEST_CARE_MS) : 0
+  const result = await drain(db, poster, { timeMs: timeMs - 2 * careMs, keyring })
   // What was delivered is delivered: to throw, upon which SCF begins anew, would help nobody.
-  const pruned = pruneMs > 0 ? await prune(db, retention, pruneMs).catch(describe) : null
+  const summed = careMs > 0 ? await rollUp(db, careMs).catch(describe) : null
+  const pruned = careMs > 0 ? await prune(db, retention, careMs).catch(describe) : null
   const durationMs = Math.round(performance.now() - startedAt)
-  log(typeof pruned === 'string' ? 'error' : 'info', 'drained', { ...result, pruned, durationMs })
+  const isWell = typeof summed !== 'string' && typeof pruned !== 'string'
+  log(isWell ? 'info' : 'error', 'drained', { ...result, summed, pruned, durationMs })
   return result
 }

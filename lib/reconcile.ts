@@ -49,7 +49,8 @@ export interface TickOptions {
 /** Mostly waiting for the API: one that hangs must not keep the others from beginning. */
 const ACCOUNTS_AT_ONCE = 64
 const STATS_AT_ONCE = 16
-const STATS_PER_TICK = 500
+/** The most that one tick asks statsession for. */
+export const STATS_PER_TICK = 500
 const STAT_DEADLINE_MS = 2_000
 const LEAST_TIME_MS = 500
 

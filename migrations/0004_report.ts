@@ -1,38 +1,13 @@
 import { type Kysely, sql } from 'kysely'
-import { FUNCTIONS } from './report/functions.ts'
-import { VIEWS } from './report/views.ts'
 
 /**
- * The schema `report`: what people ask of the history, and the role that sees nothing else. Views and functions read the
- * tables as their owner, so whoever reads them needs no right on any table.
+ * The schema `report` and the role that sees nothing else: empty so far, the migration that made its views and functions last
+ * makes them all. With the indexes by which the history is asked.
  */
 // oxlint-disable-next-line typescript/no-explicit-any -- a migration outlives the types of the tables it made
 export async function up(db: Kysely<any>): Promise<void> {
-  for (const statement of INDEXES) await sql.raw(statement).execute(db)
-  await sql`create schema report`.execute(db)
-  // A function looks where the tables are, and last where a caller could put tables of the same name.
-  const { rows } = await sql<{ schema: string }>`select quote_ident(current_schema()) as schema`.execute(db)
-  const path = `${rows[0]?.schema}, pg_temp`
-  for (const { name, about, takes, gives, as } of FUNCTIONS) {
-    await sql
-      .raw(
-        `create function report.${name}(${takes}) returns table (${gives}) language plpgsql stable
-          security definer set search_path = ${path} as $body$${as}$body$`,
-      )
-      .execute(db)
-    await sql.raw(`comment on function report.${name} is ${quote(about)}`).execute(db)
-  }
-  for (const { name, about, columns, as } of VIEWS) {
-    await sql.raw(`create view report.${name} (${Object.keys(columns).join(', ')}) as ${as}`).execute(db)
-    await sql.raw(`comment on view report.${name} is ${quote(about)}`).execute(db)
-    for (const [column, meaning] of Object.entries(columns)) {
-      await sql.raw(`comment on column report.${name}.${column} is ${quote(meaning)}`).execute(db)
-    }
-  }
-  for (const statement of ROLE) await sql.raw(statement).execute(db)
+  for (const statement of [...INDEXES, 'create schema if not exists report', ROLE]) await sql.raw(statement).execute(db)
 }
-
-const quote = (text: string) => `'${text.replaceAll("'", "''")}'`
 
 /**
  * Who lived within a span is found by three indexes: most sessions are short, and are read by the time they were first seen,
@@ -68,21 +43,10 @@ const INDEXES = [
 ]
 
 /** Roles belong to the whole server: another database may have made it, and not everybody may make one. */
-const ROLE = [
-  `do $$ begin
+const ROLE = `do $$ begin
     create role rollcall_report nologin;
   exception
     when duplicate_object or unique_violation then null;
     when insufficient_privilege then
       raise notice 'the role rollcall_report is missing and may not be made: let an administrator make it and grant it';
-  end $$`,
-  `revoke all on all functions in schema report from public`,
-  `do $$ begin
-    grant usage on schema report to rollcall_report;
-    grant select on all tables in schema report to rollcall_report;
-    grant execute on all functions in schema report to rollcall_report;
-    alter role rollcall_report set search_path = report;
-  exception
-    when undefined_object or insufficient_privilege then null;
-  end $$`,
-]
+  end $$`

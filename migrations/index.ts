@@ -3,6 +3,7 @@ import * as foundation from './0001_foundation.ts'
 import * as delivery from './0002_delivery.ts'
 import * as retention from './0003_retention.ts'
 import * as report from './0004_report.ts'
+import * as usage from './0005_usage.ts'
 
 /** Every migration by name, applied in the order of names. A static list, since a bundle has no folder to read. */
 export const migrations: Record<string, Migration> = {
@@ -10,4 +11,5 @@ export const migrations: Record<string, Migration> = {
   '0002_delivery': delivery,
   '0003_retention': retention,
   '0004_report': report,
+  '0005_usage': usage,
 }

@@ -222,8 +222,29 @@ test('what is old is removed by the timer of the webhook function, and by nobody
   expect([before, await ticks()]).toEqual([10, 4])
   expect(invoked.log).toContain('"pruned":null')
   // The one at five days is a little older by now.
-  expect(timed.log).toContain('"pruned":{"deliveries":0,"events":0,"ticks":6}')
+  expect(timed.log).toContain('"summed":0,"pruned":{"deliveries":0,"events":0,"ticks":6}')
   expect(timed.result).toEqual({ claimed: 0, delivered: 0, retried: 0, dead: 0 })
+})
+
+test('what can not change any more is summed by the timer of the webhook function; failing at it loses nothing', async () => {
+  createSession(api.simulator, { userId: 'abc', projectId: 'p' })
+  await invokeBundle('reconcile', environment())
+  // As if the tick had been an hour ago, and another one half an hour later.
+  await sql`update session set first_seen_at = first_seen_at - interval '1 hour'`.execute(world.db)
+  await sql`update account set complete_at = complete_at - interval '30 minutes'`.execute(world.db)
+  const timer = { event: { Type: 'timer', TriggerName: 'sweep' } }
+  const levels = () => sql`select live from usage_level`.execute(world.db)
+
+  await sql`alter table usage_level rename to usage_level_elsewhere`.execute(world.db)
+  const failed = await invokeBundle('webhook', environment(), timer)
+  await sql`alter table usage_level_elsewhere rename to usage_level`.execute(world.db)
+  const before = await levels()
+  const done = await invokeBundle('webhook', environment(), timer)
+
+  expect(failed.log).toMatch(/"level":"error","message":"drained".*"summed":"not_migrated: .*"pruned":{/)
+  expect(before.rows).toEqual([])
+  expect(done.log).toMatch(/"level":"info","message":"drained".*"summed":[23],/)
+  expect((await levels()).rows).toEqual([{ live: 1 }])
 })
 
 test('a prune that fails is logged as an error, and what was delivered is delivered', async () => {

@@ -69,8 +69,9 @@ export function toAsk(known: Known, listing: Listing): string[] {
 }
 
 /**
- * What became of each session. `unasked` are ids that there was no time to ask statsession for: they wait. Equal input in any order gives the equal answer; a listing equal to what is known gives no
- * transitions.
+ * What became of each session. `unasked` are ids that statsession was not asked for, for want of time: who is lacking waits;
+ * who is listed as ended has ended, without a word why. Equal input in any order gives the equal answer; a listing equal to
+ * what is known gives no transitions.
  */
 export function diff(
   known: Known,

@@ -12,6 +12,7 @@ import { inert } from '../inert.ts'
 import { migrateToLatest } from '../migrate.ts'
 import { openPoster, type Poster } from '../post.ts'
 import { prune, type Retention } from '../prune.ts'
+import { rollUp } from '../roll-up.ts'
 import { type Account, reconcile, type TickResult } from '../reconcile.ts'
 import { type Database, openDatabase } from '../store/database.ts'
 import { addEndpoint, listEndpoints, updateEndpoint } from '../store/endpoint.ts'
@@ -37,8 +38,8 @@ export interface StartOptions {
 }
 
 const SWEEP_SECONDS = 5
-const PRUNE_SECONDS = 60
-const PRUNE_MS = 2_000
+const CARE_SECONDS = 60
+const CARE_MS = 2_000
 const SAMPLE = 'the sample subscriber of npm start'
 const LOOPBACK = ['127.0.0.0/8', '::1/128']
 
@@ -80,7 +81,8 @@ export async function start({ environment, folder, tickSeconds, say }: StartOpti
     undo.push(
       async () => void (await Promise.all(drains)),
       every(SWEEP_SECONDS, deliver, onFault),
-      every(PRUNE_SECONDS, () => pruneAndTell(db, retention, say), onFault),
+      every(CARE_SECONDS, async () => void (await rollUp(db, CARE_MS)), onFault),
+      every(CARE_SECONDS, () => pruneAndTell(db, retention, say), onFault),
       every(tickSeconds, () => tickAndTell(db, api.accounts, invoke, say), onFault),
     )
     return stop
@@ -202,7 +204,7 @@ async function drainAndTell(
 }
 
 async function pruneAndTell(db: Kysely<Database>, retention: Retention, say: (line: string) => void): Promise<void> {
-  const { deliveries, events, ticks } = await prune(db, retention, PRUNE_MS)
+  const { deliveries, events, ticks } = await prune(db, retention, CARE_MS)
   if (deliveries + events + ticks === 0) return
   say(
     pc.dim(

@@ -19,15 +19,6 @@ const checkPositive = (name: string) => `
       raise exception '${name} (%) must be at least 1', ${name} using errcode = 'invalid_parameter_value';
     end if;`
 
-/** Of each account, the steps of its number of live sessions within a span: the first is its level as the span begins. */
-const steps = `
-      select account_id, at, sum(step) as step
-      from session_between("from", "to") cross join lateral (
-        values (greatest(first_seen_at, "from"), 1), (ended_at, -1)
-      ) as each_step (at, step)
-      where "from" < "to" and first_seen_at < "to" and (ended_at is null or ended_at > greatest(first_seen_at, "from")) and at < "to"
-      group by account_id, at`
-
 export const FUNCTIONS: ReportFunction[] = [
   {
     name: 'sessions_at',
@@ -67,19 +58,40 @@ export const FUNCTIONS: ReportFunction[] = [
       raise exception 'step (%) must be longer than nothing', step using errcode = 'invalid_parameter_value';
     end if;
     return query
-      with steps as (${steps}
-      ), points as (
-        select account_id, at, step, null::timestamptz as bucket from steps
-        union all
-        select account.id, start, 0, start
-        from account cross join generate_series("from", least("to", now()), $3) as start where start < "to"
+      with starts as (
+        select array_agg(start order by start) as starts
+        from generate_series("from", least("to", now()), $3) as start where start < "to"
       ), levels as (
-        select account_id, sum(step) over so_far as level, max(bucket) over so_far as bucket
-        from points window so_far as (partition by account_id order by at)
+        select account_id, at, live, lead(at, 1, least("to", now())) over (partition by account_id order by at) as until
+        from usage_level_between("from", least("to", now()))
+      ), steps as (
+        -- Most levels are over before the next step begins.
+        select account_id, live, generate_series(
+            width_bucket(at, starts), greatest(width_bucket(at, starts), width_bucket(until - interval '1 microsecond', starts))
+          ) as number
+        from levels cross join starts
       )
-      select name, levels.bucket, max(level)::integer
-      from levels join account on account.id = account_id
-      group by name, levels.bucket order by name, levels.bucket;
+      select name, starts[number], max(live)
+      from steps cross join starts join account on account.id = account_id
+      group by name, number, starts order by name, number;
+  end`,
+  },
+  {
+    name: 'levels',
+    about:
+      'How many sessions of each account were live, from one time on and from each time at which that changed, up to another: the curve of which report.concurrency gives the maxima.',
+    takes: '"from" timestamptz, "to" timestamptz',
+    gives: 'account text, at timestamptz, live integer',
+    as: `
+  #variable_conflict use_column
+  begin ${checkSpan}
+    return query
+      with levels as (
+        select account_id, at, live, lag(live) over (partition by account_id order by at) as before
+        from usage_level_between("from", least("to", now()))
+      )
+      select name, at, live from levels join account on account.id = account_id
+      where live is distinct from before order by name, at;
   end`,
   },
   {
@@ -93,43 +105,31 @@ export const FUNCTIONS: ReportFunction[] = [
   #variable_conflict use_column
   begin ${checkSpan}
     return query
-      with lived as materialized (
-        select account_id, project_id, asset_key, status, first_seen_after, first_seen_at, started_at, ended_after, ended_at,
-          dense_rank() over (order by account_id, project_id collate "C", asset_key collate "C") as kind,
-          greatest(first_seen_at, "from") as joined_at, least(ended_at, "to", now()) as left_at,
-          least(coalesce(ended_after, missing_since, listed_at, first_seen_at), "to") as left_at_least
-        from session_between("from", "to") as session join account on account.id = account_id
-          cross join lateral (
-            select extra ->> 'VirtualmanProjectId' as project_id, extra ->> 'AssetVirtualmanKey' as asset_key
-          ) as where_from
-      ), counted as (
-        select kind, account_id, project_id, asset_key,
-          count(*) filter (where first_seen_at >= "from" and first_seen_at < "to") as sessions,
-          count(*) filter (where started_at >= "from" and started_at < "to") as started,
-          count(*) filter (where status = 4 and ended_at >= "from" and ended_at < "to") as failed,
-          sum(greatest(interval '0', left_at - joined_at)) as used,
-          sum(greatest(interval '0', left_at_least - joined_at)) as used_min,
-          sum(greatest(interval '0', left_at - greatest(coalesce(first_seen_after, first_seen_at), "from"))) as used_max
-        from lived group by kind, account_id, project_id, asset_key
-      ), steps as (
-        select account_id, kind, at, sum(step) as step
-        from (
-          select account_id, kind, joined_at as at, 1 as step from lived where joined_at < left_at
-          union all
-          select account_id, kind, left_at, -1 from lived where joined_at < left_at
-        ) as each_step
-        group by account_id, kind, at
-      ), levels as (
-        select kind, sum(step) over (partition by kind order by at) as level,
-          sum(step) over (partition by account_id order by at) as account_level
-        from steps
+      with of_account as (
+        -- Whole quarters that were summed; around them, what is added up anew.
+        select account.id, name, summed_from,
+          greatest(summed_from, least(usage_quarter_of("to"), coalesce(until, '-infinity'))) as summed_to
+        from account left join usage_until on account_id = account.id cross join lateral (
+            select least("to", usage_quarter_of("from" + interval '15 minutes' - interval '1 microsecond')) as summed_from
+          ) as whole
+      ), parts as (
+        select id, project_id, asset_key, sessions, started, failed, used, used_min, used_max, peak
+        from of_account join usage_quarter on account_id = id and quarter_at >= summed_from and quarter_at < summed_to
+        union all
+        select id, anew.*
+        from of_account cross join lateral (
+            values ("from", summed_from), (summed_to, "to")
+          ) as rest (lower_at, upper_at)
+          cross join lateral usage_between(id, lower_at, upper_at) as anew
+        where lower_at < upper_at
       ), peaks as (
-        select kind, max(level) as peak, max(account_level) as account_peak from levels group by kind
+        select account_id, max(live) as peak from usage_level_between("from", least("to", now())) group by account_id
       )
-      select name, project_id, asset_key, sessions, started, failed, round(extract(epoch from used) / 60, 2), round(extract(epoch from used_min) / 60, 2),
-        round(extract(epoch from used_max) / 60, 2), coalesce(peak, 0)::bigint, coalesce(max(account_peak) over (partition by account_id), 0)::bigint
-      from counted left join peaks using (kind) join account on account.id = account_id
-      where sessions + started + failed > 0 or used_max > interval '0';
+      select name, project_id, asset_key, sum(sessions)::bigint, sum(started)::bigint, sum(failed)::bigint,
+        round(extract(epoch from sum(used)) / 60, 2), round(extract(epoch from sum(used_min)) / 60, 2),
+        round(extract(epoch from sum(used_max)) / 60, 2), max(parts.peak)::bigint, coalesce(peaks.peak, 0)::bigint
+      from parts join of_account using (id) left join peaks on account_id = id
+      group by id, name, project_id, asset_key, peaks.peak;
   end`,
   },
   {
@@ -143,10 +143,9 @@ export const FUNCTIONS: ReportFunction[] = [
   #variable_conflict use_column
   begin ${checkSpan}${checkPositive('channels')}
     return query
-      with steps as (${steps}
-      ), levels as (
-        select account_id, at, sum(step) over so_far as level, lead(at, 1, least("to", now())) over so_far as until
-        from steps window so_far as (partition by account_id order by at)
+      with levels as (
+        select account_id, at, live as level, lead(at, 1, least("to", now())) over (partition by account_id order by at) as until
+        from usage_level_between("from", least("to", now()))
       ), stretches as (
         select *, count(*) filter (where level < channels) over (partition by account_id order by at) as stretch
         from levels

@@ -235,7 +235,9 @@ export const VIEWS: View[] = [
     as: `
     select days.day, account, project_id, asset_key, sessions, started, failed, channel_minutes, channel_minutes_min,
       channel_minutes_max, peak, account_peak
-    from ${daysSince('select min(coalesce(first_seen_after, first_seen_at)) from session')}
+    from ${daysSince(`least(
+        (select min(first_seen_at) from session) - interval '6 hours',
+        (select min(first_seen_after) from session where first_seen_at - first_seen_after > interval '6 hours'))`)}
       cross join lateral report.usage(day_start, day_end)`,
   },
 ]

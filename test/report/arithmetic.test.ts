@@ -4,7 +4,7 @@ import { type Kysely, sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Database, openDatabase } from '../../lib/store/database.ts'
 import { testDatabase, type TestDatabase } from '../support/database.ts'
-import { ACCOUNTS, BEGAN, DAY, type Life, liveAt, midnight, overlap, past, peakOf, writePast } from './past.ts'
+import { ACCOUNTS, BEGAN, DAY, type Life, liveAt, midnight, overlap, past, peakOf, summed, writePast } from './past.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -15,20 +15,27 @@ afterAll(() => database.drop())
 const RUNS = { numRuns: 60 }
 /** Long after all of it, and before now. */
 const LISTED_AT = new Date((BEGAN + 12 * DAY) * 1_000)
+const HOUR = 3_600
 const at = (second: number) => new Date((BEGAN + second) * 1_000)
 const secondOf = (date: Date) => date.getTime() / 1_000 - BEGAN
 const of = (lives: Life[], account: string) => lives.filter((one) => one.account === account)
 const read = async <Row>(query: ReturnType<typeof sql<Row>>, db: Kysely<Database> = database.db) =>
   (await query.execute(db)).rows
+// Whole hours, too, at which much of the past begins and ends.
+const within = (min: number, max: number) =>
+  fc.oneof(
+    fc.integer({ min, max }),
+    fc.integer({ min: min / HOUR, max: max / HOUR }).map((hours) => hours * HOUR),
+  )
 const moments = fc
-  .tuple(fc.integer({ min: -DAY, max: 9 * DAY }), fc.integer({ min: 0, max: 4 * DAY }))
+  .tuple(within(-DAY, 9 * DAY), within(0, 4 * DAY))
   .map(([from, length]) => ({ from, to: from + length }))
 
 test('concurrency is the exact peak of each step', async () => {
-  const steps = fc.constantFrom(613, 3_600, DAY, 5 * DAY)
+  const steps = fc.constantFrom(613, HOUR, DAY, 5 * DAY)
   await fc.assert(
-    fc.asyncProperty(past, moments, steps, async (lives, { from, to }, step) => {
-      await writePast(database.db, lives, LISTED_AT)
+    fc.asyncProperty(past, summed, moments, steps, async (lives, quarters, { from, to }, step) => {
+      await writePast(database.db, lives, LISTED_AT, quarters)
 
       const rows = await read(sql<{ account: string; bucket: Date; peak: number }>`
         select * from report.concurrency(${at(from)}, ${at(to)}, ${`${step} seconds`})`)
@@ -47,23 +54,49 @@ test('concurrency is the exact peak of each step', async () => {
   )
 })
 
+test('levels are all there were, each once', async () => {
+  await fc.assert(
+    fc.asyncProperty(past, summed, moments, async (lives, quarters, { from, to }) => {
+      await writePast(database.db, lives, LISTED_AT, quarters)
+
+      const rows = await read(sql<{ account: string; at: Date; live: number }>`
+        select * from report.levels(${at(from)}, ${at(to)})`)
+
+      const changes = lives.flatMap(({ firstSeenAt, endedAt }) => [firstSeenAt, endedAt ?? Infinity])
+      const times = [...new Set([from, ...changes])].filter((time) => time >= from && time < to).sort((a, b) => a - b)
+      const expected = ACCOUNTS.flatMap((account) => {
+        const levels = times.map((time) => ({ account, at: at(time), live: liveAt(of(lives, account), time) }))
+        return levels.filter(({ live }, index) => live !== levels[index - 1]?.live)
+      })
+      expect(rows).toEqual(expected)
+    }),
+    RUNS,
+  )
+})
+
 test('capacity is the time at so many channels or more, how often, and for how long', async () => {
   await fc.assert(
-    fc.asyncProperty(past, moments, fc.integer({ min: 1, max: 5 }), async (lives, { from, to }, channels) => {
-      await writePast(database.db, lives, LISTED_AT)
+    fc.asyncProperty(
+      past,
+      summed,
+      moments,
+      fc.integer({ min: 1, max: 5 }),
+      async (lives, quarters, { from, to }, channels) => {
+        await writePast(database.db, lives, LISTED_AT, quarters)
 
-      const rows = await read(sql<{
-        account: string
-        seconds: number
-        occasions: number
-        longest: number
-        peak: number
-      }>`
+        const rows = await read(sql<{
+          account: string
+          seconds: number
+          occasions: number
+          longest: number
+          peak: number
+        }>`
         select account, seconds_at_or_over::float8 as seconds, occasions, longest_seconds::float8 as longest, peak
         from report.capacity(${channels}, ${at(from)}, ${at(to)})`)
 
-      expect(rows).toEqual(ACCOUNTS.map((account) => capacityOf(account, of(lives, account), channels, from, to)))
-    }),
+        expect(rows).toEqual(ACCOUNTS.map((account) => capacityOf(account, of(lives, account), channels, from, to)))
+      },
+    ),
     RUNS,
   )
 })
@@ -96,8 +129,8 @@ test.each(['UTC', 'Asia/Shanghai', 'America/New_York', 'Asia/Kathmandu'])(
     const db = openDatabase(`${database.url}?options=-c%20timezone%3D${timeZone}`)
     try {
       await fc.assert(
-        fc.asyncProperty(past, async (lives) => {
-          await writePast(database.db, lives, LISTED_AT)
+        fc.asyncProperty(past, summed, async (lives, quarters) => {
+          await writePast(database.db, lives, LISTED_AT, quarters)
 
           const rows = await read(
             sql<Record<string, unknown>>`
@@ -160,8 +193,8 @@ test('failures of a day are those that were found on it, by code', async () => {
   const db = openDatabase(`${database.url}?options=-c%20timezone%3DAmerica/New_York`)
   try {
     await fc.assert(
-      fc.asyncProperty(past, async (lives) => {
-        await writePast(database.db, lives, LISTED_AT)
+      fc.asyncProperty(past, summed, async (lives, quarters) => {
+        await writePast(database.db, lives, LISTED_AT, quarters)
 
         const rows = await read(
           sql<Record<string, unknown>>`

@@ -1,7 +1,8 @@
 // Random pasts for the tests of reports, and the plain arithmetic that reports are held against: over lists in memory, without SQL.
 import fc from 'fast-check'
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { Database } from '../../lib/store/database.ts'
+import { sumQuarters } from '../../lib/store/usage.ts'
 
 /** One life as the table keeps it; times in seconds since BEGAN. */
 export interface Life {
@@ -34,6 +35,7 @@ const span = fc.oneof(
   fc.constant(0),
   fc.integer({ min: 1, max: 90 }),
   fc.integer({ min: 1, max: 3 * 3_600 }),
+  fc.integer({ min: 1, max: 30 }).map((hours) => hours * 3_600),
   seconds(3),
 )
 
@@ -73,8 +75,12 @@ export const past = fc.array(life, { maxLength: 40 })
 
 const toDate = (second: number | null) => (second === null ? null : new Date((BEGAN + second) * 1_000))
 
-/** Writes the lives instead of those that are there; nobody has looked since `listedAt`. */
-export async function writePast(db: Kysely<Database>, lives: Life[], listedAt: Date): Promise<void> {
+/** For how many quarters of an hour the past has been summed when it is asked about: of none, of some, of all. */
+export const summed = fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 9 * 96 }), fc.constant(20 * 96))
+
+/** Writes the lives instead of those that are there, and sums some of them; nobody has looked since `listedAt`. */
+export async function writePast(db: Kysely<Database>, lives: Life[], listedAt: Date, quarters = 0): Promise<void> {
+  await sql`truncate usage_until, usage_level, usage_quarter`.execute(db)
   await db.deleteFrom('session').execute()
   await db.deleteFrom('account').execute()
   const accounts = await db
@@ -83,7 +89,6 @@ export async function writePast(db: Kysely<Database>, lives: Life[], listedAt: D
     .returning(['id', 'name'])
     .execute()
   const ids = new Map(accounts.map(({ id, name }) => [name, id]))
-  if (lives.length === 0) return
   const rows = lives.map((one, index) => ({
     account_id: ids.get(one.account) ?? 0,
     session_id: `m${index}`,
@@ -101,7 +106,11 @@ export async function writePast(db: Kysely<Database>, lives: Life[], listedAt: D
     error_code: one.code,
     revision: 1,
   }))
-  await db.insertInto('session').values(rows).execute()
+  if (rows.length > 0) await db.insertInto('session').values(rows).execute()
+  // In several steps, as it comes about.
+  for (let step = 0; step < 3; step += 1) {
+    for (const { id } of accounts) await db.transaction().execute((tx) => sumQuarters(tx, id, Math.ceil(quarters / 3)))
+  }
 }
 
 /** How many of these live at a moment. */

@@ -20,9 +20,8 @@ export async function judge(run: Run): Promise<void> {
     complete: outcome !== 'incomplete',
     items: run.listings.get(listed_at.getTime()) ?? [],
   }))
-  const statFailed = [counts['statsession down'], counts['API faults'], counts['signature clock jumps']].some(
-    (times = 0) => times > 0,
-  )
+  const silences = ['statsession down', 'statsession short', 'API faults', 'signature clock jumps']
+  const statFailed = silences.some((what) => (counts[what] ?? 0) > 0)
   const names = [...endpoints.keys()].filter((name) => name !== LISTENER)
   const isWhole = (name: string) => run.begun.get(name) !== 'snapshot'
   const faithful = names.filter((name) => !wanted.has(name) && !mortal.has(name))

@@ -33,7 +33,7 @@ export interface Evidence {
   now: number
   /** In order of time. */
   listings: CommittedListing[]
-  /** Whether statsession may have been asked without an answer. */
+  /** Whether statsession may have been asked without an answer, or not asked at all. */
   statFailed: boolean
   requests: SeenRequest[]
   pardons: Pardon[]

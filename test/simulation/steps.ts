@@ -3,7 +3,7 @@ import { type Kysely, sql } from 'kysely'
 import { drain } from '../../lib/deliver.ts'
 import { between, happens, pick } from '../../lib/local/simulator/chance.ts'
 import type { Fault } from '../../lib/local/simulator/simulator.ts'
-import { tick } from '../../lib/reconcile.ts'
+import { STATS_PER_TICK, tick, type TickResult } from '../../lib/reconcile.ts'
 import type { Database } from '../../lib/store/database.ts'
 import type { Actor, Fate } from './actor.ts'
 import { changeEndpoints, migrate } from './operators.ts'
@@ -80,7 +80,10 @@ export async function finishActors(run: Run): Promise<void> {
 export async function startTick(run: Run): Promise<void> {
   if (run.actors.filter(({ name }) => name === 'tick').length >= 3) return
   const work = (db: Kysely<Database>) => tick(db, run.account, { listDeadlineMs: 3_000, statDeadlineMs: 3_000 })
-  const onEnd = (result: { outcome: string } | undefined, error: unknown) => note(run, 'tick', result?.outcome, error)
+  const onEnd = (result: TickResult | undefined, error: unknown) => {
+    if (result?.asked === STATS_PER_TICK) count(run, 'statsession short')
+    note(run, 'tick', result?.outcome, error)
+  }
   let listedAt: Date | undefined
   let items: CommittedListing['items'] = []
   await start(run, 'tick', work, onEnd, (statement, [row]) => {
