@@ -23,7 +23,11 @@ export function addReport(program: Command): void {
     .argument('[name]', 'the question, as docs/reporting.md names it')
     .option('--list', 'list the questions')
     .option('--account <name>', 'only this account (default: every account)', argument.account)
-    .option('--from <time>', 'a time or a day (default: 30 days before --to)', argument.moment)
+    .option(
+      '--from <time>',
+      'a time or a day (default: 30 days before --to; for those about deliveries, 7)',
+      argument.moment,
+    )
     .option('--to <time>', 'up to this time, or up to the beginning of this day (default: now)', argument.moment)
     .option(
       '--timezone <name>',

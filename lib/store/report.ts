@@ -9,7 +9,7 @@ import type { Question } from './report/question.ts'
 /** What a report is asked for. Times without an offset, such as dates, are of the time zone. */
 export interface Asked {
   account?: string
-  /** Default: 30 days before `to`. */
+  /** Default: the question's days before `to`. */
   from?: string
   /** Default: now. */
   to?: string
@@ -44,7 +44,7 @@ export function runReport(db: Kysely<Database>, question: Question, asked: Asked
     .execute(async (tx) => {
       await setTimezone(tx, asked.timezone)
       await assertAccount(tx, asked.account)
-      const span = await readSpan(tx, asked)
+      const span = await readSpan(tx, asked, question.days)
       return answer(tx, question, { ...span, account: asked.account ?? '*', channels: asked.channels })
     })
 }
@@ -66,8 +66,7 @@ async function setTimezone(tx: Transaction<Database>, timezone: string | undefin
 
 async function assertAccount(tx: Transaction<Database>, account: string | undefined): Promise<void> {
   if (account === undefined) return
-  // An analyst may be asking, who sees no table: of accounts, this tells all there are.
-  const { rows } = await sql<{ account: string }>`select account from report.capacity(1, now(), now())`.execute(tx)
+  const { rows } = await sql<{ account: string }>`select account from report.accounts order by account`.execute(tx)
   if (rows.some((row) => row.account === account)) return
   const names = rows.map((row) => row.account).join(', ')
   throw new AppError('not_found', `there is no account ${account}; expected one of: ${names || 'none yet'}`)
@@ -78,11 +77,11 @@ interface Span {
   to: string
 }
 
-async function readSpan(tx: Transaction<Database>, { from, to }: Asked): Promise<Span> {
+async function readSpan(tx: Transaction<Database>, { from, to }: Asked, days: number): Promise<Span> {
   const { rows } = await sql<Span & { isForward: boolean }>`
     select "from"::text, "to"::text, "from" <= "to" as "isForward"
     from (select coalesce(${to ?? null}::timestamptz, now()) as "to") as ends cross join lateral (
-      select coalesce(${from ?? null}::timestamptz, "to" - interval '30 days') as "from"
+      select coalesce(${from ?? null}::timestamptz, "to" - ${days} * interval '1 day') as "from"
     ) as begins`
     .execute(tx)
     .catch((error: unknown) => {

@@ -71,9 +71,10 @@ export const FUNCTIONS: ReportFunction[] = [
           ) as number
         from levels cross join starts
       )
-      select name, starts[number], max(live)
-      from steps cross join starts join account on account.id = account_id
-      group by name, number, starts order by name, number;
+      select name, starts[number], peak
+      from (select account_id, number, max(live) as peak from steps group by account_id, number) as peaks
+        cross join starts join account on account.id = account_id
+      order by name, number;
   end`,
   },
   {

@@ -60,6 +60,18 @@ export const VIEWS: View[] = [
       (110022, 'SessionReplaced', 'the same user created another session')`,
   },
   {
+    name: 'accounts',
+    about: 'The accounts that are watched.',
+    columns: {
+      account: ACCOUNT,
+      listed_at: 'The last look that gave a list; null: none did yet.',
+      complete_at: 'The last look that gave a complete list; null: none did yet.',
+      summed_until: 'Up to when sums are kept: what came later is added up when it is asked for; null: all of it.',
+    },
+    as: `
+    select name, listed_at, complete_at, until from account left join usage_until on account_id = id`,
+  },
+  {
     name: 'sessions',
     about:
       'One row per incarnation of a session. What happened to it happened after the time called _after, and not later than the one called _at: between two looks at the list, nobody saw when.',

@@ -189,11 +189,11 @@ describe('usage', () => {
     const rows = await answer('today-and-last-week', { account: 'shop' })
 
     const span = (from: number, to: number) => {
-      const own = SESSIONS.filter(({ account, firstSeenAt }) => account === 'shop' && within(firstSeenAt, from, to))
+      const own = SESSIONS.filter(({ account }) => account === 'shop')
       return {
-        sessions: own.length,
-        started: own.filter(({ startedAt }) => startedAt !== null).length,
-        failed: own.filter(({ failed }) => failed).length,
+        sessions: own.filter(({ firstSeenAt }) => within(firstSeenAt, from, to)).length,
+        started: own.filter(({ startedAt }) => within(startedAt, from, to)).length,
+        failed: own.filter(({ failed, endedAt }) => failed && within(endedAt, from, to)).length,
         peak: Math.max(...levels('shop', from, to)),
       }
     }

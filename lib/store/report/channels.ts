@@ -1,7 +1,7 @@
 import type { Question } from './question.ts'
 
 /** How many channels are in use, by whom, and whether there are enough. */
-export const CHANNELS: Question[] = [
+export const CHANNELS: Omit<Question, 'days'>[] = [
   {
     name: 'peak-concurrency',
     asks: 'How many channels were in use at once at most on each day, against those bought?',

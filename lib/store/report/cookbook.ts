@@ -7,14 +7,15 @@ import { WATCHING } from './watching.ts'
 
 /** All questions, under the headings of docs/reporting.md; their queries without the indentation of the source. */
 export const CHAPTERS: { title: string; questions: Question[] }[] = [
-  { title: 'Channels', questions: CHANNELS },
-  { title: 'Usage', questions: USAGE },
-  { title: 'Failures and ends', questions: FAILURES },
-  { title: 'Was anybody watching?', questions: WATCHING },
-  { title: 'Deliveries', questions: SUBSCRIBERS },
-].map(({ title, questions }) => ({
+  { title: 'Channels', days: 30, questions: CHANNELS },
+  { title: 'Usage', days: 30, questions: USAGE },
+  { title: 'Failures and ends', days: 30, questions: FAILURES },
+  { title: 'Was anybody watching?', days: 30, questions: WATCHING },
+  // There are several of them for every session.
+  { title: 'Deliveries', days: 7, questions: SUBSCRIBERS },
+].map(({ title, days, questions }) => ({
   title,
-  questions: questions.map((question) => ({ ...question, sql: question.sql.trim().replaceAll('\n    ', '\n') })),
+  questions: questions.map((question) => ({ ...question, days, sql: question.sql.trim().replaceAll('\n    ', '\n') })),
 }))
 
 export const QUESTIONS: Question[] = CHAPTERS.flatMap(({ questions }) => questions)

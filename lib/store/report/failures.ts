@@ -1,7 +1,7 @@
 import type { Question } from './question.ts'
 
 /** What goes wrong, and how sessions end. */
-export const FAILURES: Question[] = [
+export const FAILURES: Omit<Question, 'days'>[] = [
   {
     name: 'failure-rate',
     asks: 'Which share of the sessions first seen in each week failed, or ended with a code, by code?',

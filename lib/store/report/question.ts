@@ -7,6 +7,8 @@ export interface Question {
   name: string
   asks: string
   sql: string
+  /** So many days before :'to' is :'from', where nobody says. */
+  days: number
   /** The columns of the curve that says more than the table. */
   plot?: { x: string; y: string }
 }

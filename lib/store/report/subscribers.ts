@@ -1,7 +1,7 @@
 import type { Question } from './question.ts'
 
 /** What subscribers got. Deliveries are those of all accounts: an endpoint may have several. */
-export const SUBSCRIBERS: Question[] = [
+export const SUBSCRIBERS: Omit<Question, 'days'>[] = [
   {
     name: 'slowest-endpoints',
     asks: 'Which endpoints get their events the latest, on their worst day?',

@@ -1,7 +1,7 @@
 import type { Question } from './question.ts'
 
 /** How much is used, by whom, and for how long. */
-export const USAGE: Question[] = [
+export const USAGE: Omit<Question, 'days'>[] = [
   {
     name: 'usage-by-day',
     asks: 'How many sessions and channel-minutes were there on each day?',
@@ -44,18 +44,12 @@ export const USAGE: Question[] = [
       union all
       select 'a week before', date_trunc('day', :'to'::timestamptz - interval '1 microsecond') - interval '7 days',
         :'to'::timestamptz - interval '7 days'
-    ), peaks as (
-      select account, span, began_at, until, max(peak) as peak
-      from spans cross join lateral report.concurrency(began_at, until, '1 day')
-      group by account, span, began_at, until
     )
-    select peaks.account, span, peak, count(session_id) as sessions, count(started_at) as started,
-      count(*) filter (where status = 'failed') as failed
-    from peaks left join report.sessions as session on session.account = peaks.account
-      and first_seen_at >= began_at and first_seen_at < until
-    where :'account' in ('*', peaks.account)
-    group by peaks.account, span, began_at, peak
-    order by peaks.account, began_at desc`,
+    select account, span, max(account_peak) as peak, sum(sessions) as sessions, sum(started) as started, sum(failed) as failed
+    from spans cross join lateral report.usage(began_at, until)
+    where :'account' in ('*', account)
+    group by account, span, began_at
+    order by account, began_at desc`,
   },
   {
     name: 'sessions-by-user',
@@ -73,18 +67,23 @@ export const USAGE: Question[] = [
     name: 'durations',
     asks: 'How long do sessions last? And how many of them may belong to another row, for all that is certain?',
     sql: `
-    with ended as (
-      select account, width_bucket(duration_seconds, limits) as class, limits,
-        width_bucket(duration_min_seconds, limits)
-          <> width_bucket(coalesce(duration_max_seconds, duration_seconds), limits) as is_unsure
-      from report.sessions cross join (select array[0, 60, 300, 900, 3600, 14400]::numeric[]) as classes (limits)
+    with classes (limits) as (
+      select '{0, 1 minute, 5 minutes, 15 minutes, 1 hour, 4 hours}'::interval[]
+    ), ended as (
+      select account, width_bucket(ended_at - first_seen_at, limits) as class,
+        width_bucket(greatest(ended_after, first_seen_at) - first_seen_at, limits)
+          <> width_bucket(ended_at - coalesce(first_seen_after, first_seen_at), limits) as is_unsure
+      from report.sessions cross join classes
       where first_seen_at >= :'from' and first_seen_at < :'to' and not is_live and :'account' in ('*', account)
+    ), counted as materialized (
+      select account, class, count(*) as sessions, count(*) filter (where is_unsure) as unsure
+      from ended
+      group by account, class
     )
-    select account, limits[class] / 60 as minutes_from, limits[class + 1] / 60 as minutes_to, count(*) as sessions,
-      round(100 * count(*) / sum(count(*)) over (partition by account), 1) as percent,
-      count(*) filter (where is_unsure) as unsure
-    from ended
-    group by account, class, limits
+    select account, (extract(epoch from limits[class]) / 60)::integer as minutes_from,
+      (extract(epoch from limits[class + 1]) / 60)::integer as minutes_to, sessions,
+      round(100 * sessions / sum(sessions) over (partition by account), 1) as percent, unsure
+    from counted cross join classes
     order by account, class`,
   },
   {
@@ -103,16 +102,16 @@ export const USAGE: Question[] = [
     name: 'time-to-ready',
     asks: 'How long does it take until a stream is ready, by week? The median lies between its bounds.',
     sql: `
-    select account, date_trunc('week', first_seen_at)::date as week, count(*) as sessions,
-      percentile_disc(0.5) within group (order by at_least) as median_at_least,
-      percentile_disc(0.5) within group (order by at_most) as median_at_most,
-      percentile_disc(0.95) within group (order by at_most) as p95_at_most
-    from report.sessions cross join lateral (
-      select greatest(0, extract(epoch from ready_after - first_seen_at)) as at_least,
-        coalesce(ready_max_seconds, ready_seconds) as at_most
-    ) as bounds
-    where first_seen_at >= :'from' and first_seen_at < :'to' and ready_at is not null and :'account' in ('*', account)
-    group by account, week
+    select account, week, sessions, round(extract(epoch from median), 3) as median_at_least,
+      round(extract(epoch from at_most[1]), 3) as median_at_most, round(extract(epoch from at_most[2]), 3) as p95_at_most
+    from (
+      select account, date_trunc('week', first_seen_at)::date as week, count(*) as sessions,
+        percentile_disc(0.5) within group (order by greatest(interval '0', ready_after - first_seen_at)) as median,
+        percentile_disc(array[0.5, 0.95]) within group (order by ready_at - coalesce(first_seen_after, first_seen_at)) as at_most
+      from report.sessions
+      where first_seen_at >= :'from' and first_seen_at < :'to' and ready_at is not null and :'account' in ('*', account)
+      group by account, week
+    ) as weeks
     order by account, week`,
   },
 ]

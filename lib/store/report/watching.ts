@@ -1,7 +1,7 @@
 import type { Question } from './question.ts'
 
 /** Was anybody looking? */
-export const WATCHING: Question[] = [
+export const WATCHING: Omit<Question, 'days'>[] = [
   {
     name: 'time-blind',
     asks: 'For which share of the time did nobody see what happened?',
