@@ -2,6 +2,7 @@
 // measured on. Everything comes from the seed, so that figures can be had again; what is true of real history must hold here.
 import { type Kysely, sql, type Transaction } from 'kysely'
 import { digest, makeListing } from '../../lib/core/session.ts'
+import { rollUp } from '../../lib/roll-up.ts'
 import { lookOf } from '../../lib/store/session.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Database } from '../../lib/store/database.ts'
@@ -31,6 +32,7 @@ export async function generateHistory(
       onDay(day)
     }
     await saveDigests(db)
+    await rollUp(db, DAY_MS)
     // As autovacuum would have left it in the course of the time.
     await sql`vacuum (analyze)`.execute(db)
   })
