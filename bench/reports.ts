@@ -1,11 +1,11 @@
 // How long does each question of the cookbook take, over its days of a long history? Beside it a peer in the same run: reading
 // the whole table of sessions once. `npm run bench -- reports --data-dir FOLDER`, as generate-history left it, or `--url URL`.
 import { parseArgs } from 'node:util'
-import { type Kysely, sql } from 'kysely'
+import { sql } from 'kysely'
 import { startPostgres } from '../lib/local/postgres.ts'
 import { migrateToLatest } from '../lib/migrate.ts'
 import { rollUp } from '../lib/roll-up.ts'
-import { type Database, openDatabase } from '../lib/store/database.ts'
+import { openDatabase } from '../lib/store/database.ts'
 import { runReport } from '../lib/store/report.ts'
 import { QUESTIONS } from '../lib/store/report/cookbook.ts'
 import { sizes } from './history/sizes.ts'
