@@ -6,6 +6,7 @@ import { sql } from 'kysely'
 import { migrateToLatest } from '../lib/migrate.ts'
 import { openDatabase } from '../lib/store/database.ts'
 import { migrations } from '../migrations/index.ts'
+import { createReport } from '../migrations/report/create.ts'
 import { testDatabase, type TestDatabase } from './support/database.ts'
 
 let database: TestDatabase
@@ -41,6 +42,17 @@ test('a migration that fails says which, and leaves nothing behind', async () =>
     select table_name as name from information_schema.tables
     where table_schema = 'public' and table_name in ('account', 'event')`.execute(database.db)
   expect(rows).toEqual([])
+})
+
+test('a later migration makes the reports again, and takes nothing of anybody else with them', async () => {
+  await migrateToLatest(database.db)
+  const again = () => database.db.transaction().execute((tx) => createReport(tx))
+  await again()
+  await sql`create view mine as select day, sum(sessions) from report.usage_daily group by day`.execute(database.db)
+
+  await expect(again()).rejects.toMatchObject({ detail: expect.stringContaining('view mine depends on') as string })
+
+  expect((await sql`select * from mine`.execute(database.db)).rows).toEqual([])
 })
 
 test('every constraint and index has a name that the migrations give it', async () => {

@@ -1,6 +1,6 @@
 // `npm run generate-history -- [options]`: fills an empty database with a history to measure reports on.
 import { chmodSync, mkdirSync } from 'node:fs'
-import { parseArgs } from 'node:util'
+import { Command } from 'commander'
 import { AppError, describe } from '../../lib/errors.ts'
 import { startPostgres } from '../../lib/local/postgres.ts'
 import { migrateToLatest } from '../../lib/migrate.ts'
@@ -10,19 +10,29 @@ import { generateHistory } from './generate.ts'
 import type { HistorySettings } from './settings.ts'
 import { sizes } from './sizes.ts'
 
-const { values } = parseArgs({
-  options: {
-    days: { type: 'string', default: '365' },
-    'sessions-per-day': { type: 'string', default: '20000' },
-    'tick-seconds': { type: 'string', default: '10' },
-    seed: { type: 'string', default: '1' },
-    'event-days': { type: 'string', default: '30' },
-    endpoints: { type: 'string', default: '3' },
-    until: { type: 'string' },
-    url: { type: 'string' },
-    'data-dir': { type: 'string' },
-  },
-})
+const command = new Command('npm run generate-history --')
+  .description('fills an empty database with a history to measure reports on')
+  .option('--days <n>', 'how long it is', '365')
+  .option('--sessions-per-day <n>', 'on average', '20000')
+  .option('--tick-seconds <n>', 'between two looks; divides an hour', '10')
+  .option('--seed <n>', 'the same one gives the same history', '1')
+  .option('--event-days <n>', 'for so many of the last days there are events and deliveries', '30')
+  .option('--endpoints <n>', 'who get the events', '3')
+  .option('--until <time>', 'when it ends, a full hour (default: the one that has begun)')
+  .option('--url <url>', 'a migrated, empty database (default: DATABASE_URL)')
+  .option('--data-dir <folder>', 'instead: a Postgres of its own, made in this folder and kept')
+  .parse()
+const values = command.opts<{
+  days: string
+  sessionsPerDay: string
+  tickSeconds: string
+  seed: string
+  eventDays: string
+  endpoints: string
+  until?: string
+  url?: string
+  dataDir?: string
+}>()
 
 try {
   await run(readHistory())
@@ -33,7 +43,7 @@ try {
 
 /** Into the database at `--url` or DATABASE_URL, or into a local Postgres of its own below `--data-dir`, which is kept. */
 async function run(history: HistorySettings): Promise<void> {
-  const dataDir = values['data-dir']
+  const { dataDir } = values
   const url = values.url ?? process.env['DATABASE_URL']
   if (dataDir === undefined) {
     if (url === undefined) throw new AppError('input_invalid', 'say where: --url, DATABASE_URL or --data-dir FOLDER')
@@ -77,25 +87,21 @@ async function fill(url: string, history: HistorySettings): Promise<void> {
 
 function readHistory(): HistorySettings {
   const history = {
-    days: whole('days', 1),
-    sessionsPerDay: whole('sessions-per-day', 1),
-    tickSeconds: whole('tick-seconds', 1),
-    seed: whole('seed', 0),
-    eventDays: whole('event-days', 0),
-    endpoints: whole('endpoints', 0),
+    days: whole('--days', values.days, 1),
+    sessionsPerDay: whole('--sessions-per-day', values.sessionsPerDay, 1),
+    tickSeconds: whole('--tick-seconds', values.tickSeconds, 1),
+    seed: whole('--seed', values.seed, 0),
+    eventDays: whole('--event-days', values.eventDays, 0),
+    endpoints: whole('--endpoints', values.endpoints, 0),
     until: readUntil(values.until),
   }
   if (3_600 % history.tickSeconds !== 0) throw new AppError('input_invalid', '--tick-seconds does not divide an hour')
   return history
 }
 
-function whole(
-  name: 'days' | 'sessions-per-day' | 'tick-seconds' | 'seed' | 'event-days' | 'endpoints',
-  least: number,
-) {
-  const text = values[name]
+function whole(option: string, text: string, least: number): number {
   if (!/^\d{1,9}$/.test(text) || Number(text) < least) {
-    throw new AppError('input_invalid', `--${name} ${text} is no whole number from ${least} on`)
+    throw new AppError('input_invalid', `${option} ${text} is no whole number from ${least} on`)
   }
   return Number(text)
 }

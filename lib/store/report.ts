@@ -47,7 +47,14 @@ export function runReport(db: Kysely<Database>, question: Question, asked: Asked
       const span = await readSpan(tx, asked, question.days)
       return answer(tx, question, { ...span, account: asked.account ?? '*', channels: asked.channels })
     })
+    .catch((error: unknown) => {
+      // What a function of the schema refuses, it says for people.
+      throw codeOf(error) === INVALID_PARAMETER ? new AppError('input_invalid', messageOf(error)) : error
+    })
 }
+
+const INVALID_PARAMETER = '22023'
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
 
 async function setTimezone(tx: Transaction<Database>, timezone: string | undefined): Promise<void> {
   if (timezone === undefined) return

@@ -54,8 +54,12 @@ export const FUNCTIONS: ReportFunction[] = [
     as: `
   #variable_conflict use_column
   begin ${checkSpan}
-    if step is null or "from" + step <= "from" then
+    if step is null or "from" + step <= "from" or least(extract(month from step), extract(day from step)) < 0 then
       raise exception 'step (%) must be longer than nothing', step using errcode = 'invalid_parameter_value';
+    end if;
+    if extract(epoch from least("to", now()) - "from") / extract(epoch from step) > 1000000 then
+      raise exception 'from % to % there are over a million steps of %: ask for less time, or for longer steps', "from", "to", step
+        using errcode = 'invalid_parameter_value';
     end if;
     return query
       with starts as (

@@ -1,10 +1,11 @@
 // Command lines made of real verbs, options and values, and of wrong ones. `own` stands for the id of an endpoint there is.
 import fc from 'fast-check'
+import { QUESTIONS } from '../../lib/store/report/cookbook.ts'
 
-const VERBS = ['migrate', 'tick', 'drain', 'sessions', 'events', 'deliveries', 'endpoint']
+const VERBS = ['migrate', 'tick', 'drain', 'sessions', 'events', 'deliveries', 'report', 'endpoint']
 const ENDPOINT_VERBS = ['add', 'list', 'show', 'enable', 'disable', 'remove']
 const OPTIONS =
-  '--json --url --events --account --description --missed --live --at --limit --after --endpoint --state --seconds'
+  '--json --url --events --account --description --missed --live --at --limit --after --endpoint --state --seconds --from --to --timezone --channels --format --list'
 /** What an argument of a process can hold: anything but U+0000 and half characters. */
 const anyArgument = fc
   .string({ unit: 'binary', maxLength: 10 })
@@ -115,6 +116,11 @@ const values: Record<string, fc.Arbitrary<string>> = {
   '--description': anyArgument,
   '--missed': fc.constantFrom('all', 'latest', 'none', 'some'),
   '--at': fc.constantFrom(...TIMES, ...ODD_TIMES),
+  '--from': fc.constantFrom(...TIMES, ...ODD_TIMES),
+  '--to': fc.constantFrom(...TIMES, ...ODD_TIMES),
+  '--timezone': fc.constantFrom('UTC', 'Asia/Shanghai', 'asia/kathmandu', '+3', 'Mars/Base', ''),
+  '--channels': numbers,
+  '--format': fc.constantFrom('table', 'csv', 'json', 'xml'),
   '--limit': numbers,
   '--after': numbers,
   '--endpoint': fc.constantFrom('own', 'ep_none'),
@@ -137,6 +143,7 @@ const OF_VERB: Record<string, string[]> = {
   deliveries: ['--endpoint', '--state', '--limit'],
   add: ['--url', '--events', '--account', '--description'],
   enable: ['--missed'],
+  report: ['--account', '--from', '--to', '--timezone', '--channels', '--format', '--list'],
 }
 const fitting = (verb: string) =>
   option.filter(
@@ -144,6 +151,7 @@ const fitting = (verb: string) =>
   )
 const verbs = fc.oneof(
   fc.constantFrom(...VERBS.slice(0, -1)).map((verb) => [verb]),
+  fc.constantFrom(...QUESTIONS.map(({ name }) => name), 'lunch').map((name) => ['report', name]),
   fc.tuple(fc.constantFrom(...ENDPOINT_VERBS), fc.constantFrom('own', 'own', 'ep_none')).map(([verb, id]) => {
     if (verb === 'add') return ['endpoint', verb, '--url', 'http://127.0.0.1:1/']
     return verb === 'list' ? ['endpoint', verb] : ['endpoint', verb, id]

@@ -74,10 +74,14 @@ describe('rollcall report', () => {
     expect(shanghai[0]).toMatchObject({ account: 'shop', hour: '2026-03-03T00:00:00+08:00' })
   })
 
-  test('takes the last 30 days, when it is not told another span', async () => {
-    const rows = await rowsOf('ends')
+  test('takes the last 30 days, or 7 of deliveries, when it is not told another span', async () => {
+    const to = ['--to', '2026-03-10', '--timezone', 'UTC']
+    const ticks = await rowsOf('ticks-by-day', ...to)
+    const deliveries = await rowsOf('delivery-delay', ...to)
 
-    expect(rows).toEqual([])
+    expect(await rowsOf('ends')).toEqual([])
+    expect(ticks[0]).toMatchObject({ day: '2026-03-02' })
+    expect(deliveries.map(({ day }) => day).sort()[0]).toBe('2026-03-03')
   })
 
   test.each([
@@ -88,6 +92,7 @@ describe('rollcall report', () => {
     [['ends', '--timezone', '5'], 'input_invalid: Postgres knows no time zone 5'],
     [['ends', '--account', 'nobody'], 'not_found: there is no account nobody; expected one of: clinic, shop'],
     [['peak-concurrency'], 'input_invalid: peak-concurrency needs --channels'],
+    [['concurrency', '--from', '0001-01-01'], 'there are over a million steps of 01:00:00: ask for less time'],
   ])('%j fails with what is wrong and what to do', async (args, message) => {
     expect(await failure(...args)).toContain(message)
   })

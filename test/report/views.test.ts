@@ -224,6 +224,13 @@ describe('what makes no sense is refused', () => {
     [`report.concurrency('2026-01-01', '2026-02-01', null)`, /step .* must be longer than nothing/],
     [`report.concurrency('-infinity', '2026-02-01', '1 hour')`, /must be a time/],
     [`report.concurrency(null, '2026-02-01', '1 hour')`, /must be a time/],
+    [`report.concurrency('2026-01-31', '2026-03-01', '1 month -29 days')`, /step .* must be longer than nothing/],
+    [
+      `report.concurrency('2000-01-01', '2026-02-01', '1 minute')`,
+      /over a million steps of 00:01:00: ask for less time/,
+    ],
+    [`report.usage('2026-02-01', '2026-01-01')`, /not after to/],
+    [`report.levels('2026-02-01', '2026-01-01')`, /not after to/],
     [`report.capacity(0)`, /channels .* must be at least 1/],
     [`report.capacity(3, '2026-02-01', '2026-01-01')`, /not after to/],
     [`report.gaps('2026-02-01', '2026-01-01')`, /not after to/],

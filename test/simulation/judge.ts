@@ -62,10 +62,14 @@ export async function rebuild(
   const names: Record<number, string> = { 1: 'in_progress', 3: 'preparing' }
   const live = items.filter(({ status }) => status in names)
   const expected = new Set(live.map(({ id, status, started }) => `${id} ${names[status]} ${started}`))
-  const rows = await readSessions(admin, { at: listedAt })
-  const rebuilt = new Set(rows.map(({ id, status, started }) => `${id} ${status} ${started}`))
-  const wrong = [...expected, ...rebuilt].filter((line) => !expected.has(line) || !rebuilt.has(line))
-  return wrong.map((line) => `listing of ${listedAt.toISOString()}: ${line} is on one side only`)
+  const { rows: reported } = await sql<{ id: string; status: string; started: boolean }>`
+    select session_id as id, status, started from report.sessions_at(${listedAt})`.execute(admin)
+  const sides = { sessions: await readSessions(admin, { at: listedAt }), report: reported }
+  return Object.entries(sides).flatMap(([side, rows]) => {
+    const rebuilt = new Set(rows.map(({ id, status, started }) => `${id} ${status} ${started}`))
+    const wrong = [...expected, ...rebuilt].filter((line) => !expected.has(line) || !rebuilt.has(line))
+    return wrong.map((line) => `listing of ${listedAt.toISOString()}: ${line} is on one side only, by ${side}`)
+  })
 }
 
 /** What is written together is there together: a delivery with the attempt that made it, a version with its snapshot. */
