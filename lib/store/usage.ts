@@ -7,8 +7,11 @@ import type { Database } from './database.ts'
 /** Quarters of an hour that one step sums at most: under a tenth of a second each where there are 20,000 sessions a day. */
 export const SUM_STEP = 32
 
-/** Up to when nothing of an account can change: what is new happened after the last complete listing. */
-const settledUntil = sql`usage_quarter_of(least(complete_at, (
+/**
+ * Up to when nothing of an account can change: what is new happened after the last complete listing. That may be later than now
+ * where the database's clock was set back, and who lives, lives until now.
+ */
+const settledUntil = sql`usage_quarter_of(least(now(), complete_at, (
   select min(missing_since) from session where account_id = account.id and ended_at is null)))`
 
 /** The accounts of which something can be summed. */
