@@ -143,5 +143,5 @@ const STATEMENTS = [
   $$`,
   `comment on function usage_level_between is
     'How many sessions of each account lived, from lower_at on and from each time at which that changed, up to upper_at.'`,
-  `revoke all on function usage_between, usage_level_between from public`,
+  `revoke all on function usage_quarter_of, usage_between, usage_level_between from public`,
 ]

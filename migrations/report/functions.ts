@@ -23,7 +23,7 @@ export const FUNCTIONS: ReportFunction[] = [
   {
     name: 'sessions_at',
     about:
-      'The list of each account as it was at a moment, with what it said of each session then; where it was incomplete, also the sessions that it lacked and that the API confirmed when it was asked for them. listed_at is the last look that was had by then: the older it is, the less is known.',
+      'The list of each account as it was at a moment, with what it said of each session then; where it was incomplete, also the sessions that it lacked and that the API confirmed when it was asked for them. since is when a look first said of it what it said then, not when it began; listed_at is the last look that was had by then: the older it is, the less is known.',
     takes: '"at" timestamptz',
     gives: `account text, session_id text, incarnation integer, user_id text, project_id text, asset_key text,
       driver_type integer, status text, started boolean, since timestamptz, listed_at timestamptz`,
@@ -54,8 +54,10 @@ export const FUNCTIONS: ReportFunction[] = [
     as: `
   #variable_conflict use_column
   begin ${checkSpan}
-    if step is null or "from" + step <= "from" or least(extract(month from step), extract(day from step)) < 0 then
-      raise exception 'step (%) must be longer than nothing', step using errcode = 'invalid_parameter_value';
+    -- A part that goes back could go back and forth for ever where a clock is changed.
+    if step is null or not isfinite(step) or "from" + step <= "from" or least(extract(month from step), extract(day from step),
+        extract(hour from step), extract(minute from step), extract(second from step)) < 0 then
+      raise exception 'step (%) must be longer than nothing, in each of its parts, and not endless', step using errcode = 'invalid_parameter_value';
     end if;
     if extract(epoch from least("to", now()) - "from") / extract(epoch from step) > 1000000 then
       raise exception 'from % to % there are over a million steps of %: ask for less time, or for longer steps', "from", "to", step
@@ -140,7 +142,7 @@ export const FUNCTIONS: ReportFunction[] = [
   {
     name: 'capacity',
     about:
-      'For each account, for how long so many channels or more were in use from one time up to another: how often, and for how long at most at a stretch.',
+      'For each account, for how long so many channels or more were in use from one time up to another: how often, and for how long at most at a stretch. share is of the whole time, 0 to 1, also of what was before anybody watched; last_at is when the last occasion began.',
     takes: `channels integer, "from" timestamptz default now() - interval '30 days', "to" timestamptz default now()`,
     gives: `account text, seconds_at_or_over numeric, share numeric, occasions bigint, longest_seconds numeric, peak integer,
       last_at timestamptz`,
@@ -169,7 +171,7 @@ export const FUNCTIONS: ReportFunction[] = [
   {
     name: 'gaps',
     about:
-      'Times without a complete list of an account, longer than a minute or what you say, from one time up to another: nobody saw what happened then. ended_at is null while it lasts; seconds are those between from and to.',
+      'Times without a complete list of an account, longer than a minute or what you say, from one time up to another: nobody saw what happened then. began_at is null before the first list, ended_at while it lasts; seconds are those between from and to. Where looks are further apart than a minute, say what is longer than usual.',
     takes: `"from" timestamptz default now() - interval '30 days', "to" timestamptz default now(),
       longer_than interval default interval '1 minute'`,
     gives: `account text, began_at timestamptz, ended_at timestamptz, seconds numeric, failed bigint, incomplete bigint`,
@@ -181,6 +183,12 @@ export const FUNCTIONS: ReportFunction[] = [
         select account.id, account.name, look.listed_at,
           lead(look.listed_at) over (partition by account.id order by look.listed_at) as next_at
         from account cross join lateral (
+          -- Before the first, nobody looked; it is given where it is the last before from, too.
+          select '-infinity'::timestamptz as listed_at
+          where not exists (
+            select from snapshot
+            where account_id = account.id and snapshot.listed_at <= "from" and outcome in ('committed', 'unchanged'))
+          union all
           select snapshot.listed_at from snapshot
           where account_id = account.id and snapshot.outcome in ('committed', 'unchanged')
             and snapshot.listed_at >= coalesce((
@@ -191,24 +199,26 @@ export const FUNCTIONS: ReportFunction[] = [
               where after.account_id = account.id and after.listed_at >= "to" and after.outcome in ('committed', 'unchanged')
             ), 'infinity')
         ) as look
+      ), spans as (
+        select *, coalesce(next_at, now()) as until, greatest(looks.listed_at, "from") as counted_from from looks
       )
-      select name, looks.listed_at, next_at,
-        extract(epoch from least(coalesce(next_at, now()), "to") - greatest(looks.listed_at, "from")), tried.failed, tried.incomplete
-      from looks cross join lateral (
+      select name, nullif(spans.listed_at, '-infinity'), next_at,
+        extract(epoch from least(until, "to") - counted_from), tried.failed, tried.incomplete
+      from spans cross join lateral (
         select count(*) filter (where outcome = 'failed') as failed, count(*) filter (where outcome = 'incomplete') as incomplete
         from snapshot
-        where account_id = looks.id and outcome in ('failed', 'incomplete') and snapshot.listed_at > looks.listed_at
+        where account_id = spans.id and outcome in ('failed', 'incomplete') and snapshot.listed_at > spans.listed_at
           and (next_at is null or snapshot.listed_at < next_at)
       ) as tried
-      where coalesce(next_at, now()) - looks.listed_at > longer_than
-        and least(coalesce(next_at, now()), "to") > greatest(looks.listed_at, "from")
-      order by name, looks.listed_at;
+      where least(until, "to") > counted_from
+        and case when isfinite(spans.listed_at) then until - spans.listed_at > longer_than else true end
+      order by name, spans.listed_at;
   end`,
   },
   {
     name: 'leaks',
     about:
-      'Sessions that held a channel for nothing, of those that lived since a time (default: those that live now), for certain: preparing for longer than it ever takes, ready for long and never started, or alive for very long. Each is given once, by the first of these that it is.',
+      'Sessions that held a channel for nothing, of those that lived since a time (default: those that live now), for certain: preparing for longer than it ever takes, ready for long and never started, or alive for very long. Each is given once, by the first of these that it is: leak is preparing, unstarted or alive. held_since is when it was first seen, or of an unstarted one when it was ready; held_seconds are all that it held, also before since.',
     takes: `since timestamptz default now(), preparing_for interval default interval '2 minutes',
       unstarted_for interval default interval '10 minutes', alive_for interval default interval '4 hours'`,
     gives: `account text, session_id text, incarnation integer, user_id text, project_id text, asset_key text, leak text,

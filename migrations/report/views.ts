@@ -104,7 +104,7 @@ export const VIEWS: View[] = [
       ready_min_seconds: 'It cannot have been ready faster.',
       ready_max_seconds: 'It cannot have been ready later; null: nobody watched before it was first seen.',
       never_started: 'It ended and was never seen to be started.',
-      stuck_preparing: 'It was preparing for over two minutes, which the API says is the most.',
+      stuck_preparing: 'It was preparing for over two minutes, for certain; the API says that it takes two at most.',
       unconfirmed: 'It is counted as ended, or as live, without a word from the API: it was missing from lists.',
     },
     as: `
@@ -119,7 +119,10 @@ export const VIEWS: View[] = [
       case when ready_at is not null then greatest(0, ${seconds('ready_after', 'first_seen_at')}) end,
       ${seconds('ready_at', 'first_seen_after')},
       ended_at is not null and started_at is null,
-      coalesce(ready_at, ended_at, now()) - first_seen_at > interval '2 minutes',
+      case
+        when ready_at is not null then ready_after
+        else coalesce(ended_after, missing_since, account.listed_at)
+      end - first_seen_at > interval '2 minutes' is true,
       end_reason is not distinct from 'absent' or missing_since is not null
     from session join account on account.id = account_id`,
   },

@@ -289,7 +289,9 @@ describe('failures and ends', () => {
   test('stuck-preparing counts who prepared for over two minutes', async () => {
     const rows = await answer('stuck-preparing')
 
-    const stuck = begun.filter((one) => (one.readyAt ?? one.endedAt ?? Infinity) - one.firstSeenAt > 120)
+    const preparedUntil = (one: KnownSession) =>
+      one.readyAt === null ? (one.endedAfter ?? LAST_LOOK) : one.readyAfter!
+    const stuck = begun.filter((one) => preparedUntil(one) - one.firstSeenAt > 120)
     expect(told(rows, ['account', 'project_id'], 'stuck')).toEqual(tally(stuck, (one) => [one.account, one.projectId]))
   })
 

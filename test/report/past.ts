@@ -10,6 +10,8 @@ export interface Life {
   project: string | null
   firstSeenAfter: number | null
   firstSeenAt: number
+  /** Missing: nobody looked between. */
+  readyAfter?: number
   readyAt: number | null
   startedAt: number | null
   /** Null: it lives. */
@@ -98,6 +100,7 @@ export async function writePast(db: Kysely<Database>, lives: Life[], listedAt: D
     extra: one.project === null ? null : JSON.stringify({ VirtualmanProjectId: one.project }),
     first_seen_after: toDate(one.firstSeenAfter),
     first_seen_at: toDate(one.firstSeenAt)!,
+    ready_after: toDate(one.readyAfter ?? null),
     ready_at: toDate(one.readyAt),
     started_at: toDate(one.startedAt),
     ended_after: toDate(one.endedAfter),

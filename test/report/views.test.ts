@@ -83,7 +83,7 @@ describe('report.sessions', () => {
 
   test.each([
     ['never_started', { startedAt: null }],
-    ['stuck_preparing', { readyAt: 221, startedAt: null }],
+    ['stuck_preparing', { readyAfter: 221, readyAt: 230, startedAt: null }],
     ['stuck_preparing', { readyAt: null, startedAt: null }],
   ])('flags what is %s (%j)', async (flag, how) => {
     await writePast(db, [{ ...whole, ...how }], at(1_000))
@@ -92,7 +92,7 @@ describe('report.sessions', () => {
   })
 
   test('flags nothing that is not', async () => {
-    await writePast(db, [{ ...whole, readyAt: 220, startedAt: 220 }], at(1_000))
+    await writePast(db, [{ ...whole, readyAfter: 220, readyAt: 300, startedAt: 300 }], at(1_000))
 
     expect(await readSessions()).toMatchObject([{ never_started: false, stuck_preparing: false, unconfirmed: false }])
   })
@@ -147,9 +147,10 @@ test('report.ticks says how long nobody had seen a complete list', async () => {
 })
 
 describe('report.gaps', () => {
-  const gaps = (from: number, to: number, longer = '1 minute') =>
+  const gaps = (from: number, to: number, longer = '1 minute', account = 'one') =>
     read(sql<Record<string, unknown>>`
-      select began_at, ended_at, seconds::float8, failed, incomplete from report.gaps(${at(from)}, ${at(to)}, ${longer})`)
+      select began_at, ended_at, seconds::float8, failed, incomplete from report.gaps(${at(from)}, ${at(to)}, ${longer})
+      where account = ${account}`)
 
   test('gives the times between complete lists, and what was tried in them', async () => {
     await writeTicks(TICKS)
@@ -166,10 +167,12 @@ describe('report.gaps', () => {
     expect(await gaps(100, 110)).toEqual([])
   })
 
-  test('of an account that nobody has watched are none', async () => {
-    await writeTicks([])
+  test('begin before anybody looked, and are all there is of an account that nobody has watched', async () => {
+    await writeTicks(TICKS)
 
-    expect(await gaps(0, 1_000)).toEqual([])
+    expect(await gaps(-50, 10)).toEqual([{ began_at: null, ended_at: at(0), seconds: 50, failed: 0, incomplete: 0 }])
+    const never = { began_at: null, ended_at: null, seconds: 1_000, failed: 0, incomplete: 0 }
+    expect(await gaps(0, 1_000, '1 minute', 'two')).toEqual([never])
   })
 })
 
@@ -221,6 +224,8 @@ describe('what makes no sense is refused', () => {
     [`report.concurrency('2026-02-01', '2026-01-01', '1 hour')`, /from .* must be a time, and not after to/],
     [`report.concurrency('2026-01-01', '2026-02-01', '0')`, /step .* must be longer than nothing/],
     [`report.concurrency('2026-01-01', '2026-02-01', '-1 hour')`, /step .* must be longer than nothing/],
+    [`report.concurrency('2026-01-01', '2026-02-01', '1 day -23 hours')`, /step .* in each of its parts/],
+    [`report.concurrency('2026-01-01', '2026-02-01', 'infinity')`, /step .* not endless/],
     [`report.concurrency('2026-01-01', '2026-02-01', null)`, /step .* must be longer than nothing/],
     [`report.concurrency('-infinity', '2026-02-01', '1 hour')`, /must be a time/],
     [`report.concurrency(null, '2026-02-01', '1 hour')`, /must be a time/],
