@@ -55,6 +55,18 @@ test('a later migration makes the reports again, and takes nothing of anybody el
   expect((await sql`select * from mine`.execute(database.db)).rows).toEqual([])
 })
 
+test('the reports of one installation are not replaced by another one in the same database', async () => {
+  await migrateToLatest(database.db)
+  await sql`create schema other`.execute(database.db)
+  const other = openDatabase(`${database.url}?options=-c%20search_path%3Dother`, { connections: 1 })
+
+  const replaced = other.transaction().execute((tx) => createReport(tx))
+
+  await expect(replaced).rejects.toThrow('the schema report belongs to an installation of Rollcall in another')
+  await other.destroy()
+  expect((await sql`select * from report.usage_daily`.execute(database.db)).rows).toEqual([])
+})
+
 test('every constraint and index has a name that the migrations give it', async () => {
   await migrateToLatest(database.db)
   const folder = join(import.meta.dirname, '../migrations')

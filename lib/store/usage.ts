@@ -25,6 +25,8 @@ export async function findUnsummed(db: Kysely<Database>): Promise<number[]> {
 
 /** Sums the next quarters of an account that can be. Gives how many they were: 0 also when somebody else is summing it. */
 export async function sumQuarters(tx: Transaction<Database>, accountId: number, limit = SUM_STEP): Promise<number> {
+  // Before anything is written: whoever is frozen in the middle must not hold up the others.
+  await sql`select ${LIMITS}`.execute(tx)
   await sql`
     insert into usage_until (account_id, until)
     select id, usage_quarter_of(coalesce(
@@ -33,7 +35,7 @@ export async function sumQuarters(tx: Transaction<Database>, accountId: number, 
     where id = ${accountId} and complete_at is not null and not exists (select from usage_until where account_id = account.id)
     on conflict do nothing`.execute(tx)
   const { rows } = await sql<{ from: Date; to: Date; quarters: number }>`
-    select "from", "to", (extract(epoch from "to" - "from") / 900)::integer as quarters, ${LIMITS} as limits
+    select "from", "to", (extract(epoch from "to" - "from") / 900)::integer as quarters
     from (
       select until as "from", least(${settledUntil}, until + ${limit} * interval '15 minutes') as "to"
       from usage_until join account on account.id = account_id
@@ -51,7 +53,7 @@ export async function sumQuarters(tx: Transaction<Database>, accountId: number, 
     from session_between(${from}, ${to}) cross join lateral (
       values (first_seen_at, 1), (ended_at, -1)
     ) as each_step (at, step)
-    where account_id is not distinct from ${accountId} and at >= ${from} and at < ${to}
+    where account_id is not distinct from ${accountId} and at >= ${from} and at < ${to} and (ended_at is null or ended_at > first_seen_at)
     group by at having sum(step) <> 0`.execute(tx)
   await sql`
     insert into usage_quarter

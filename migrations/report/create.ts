@@ -10,12 +10,13 @@ import { VIEWS } from './views.ts'
 // oxlint-disable-next-line typescript/no-explicit-any -- a migration outlives the types of the tables it made
 export async function createReport(db: Kysely<any>): Promise<void> {
   const run = (statement: string) => sql.raw(statement).execute(db)
-  // All at once: they may stand on each other, and nothing of anybody else's goes with them.
-  await run(`drop view if exists ${VIEWS.map(({ name }) => `report.${name}`).join(', ')}`)
-  await run(`drop function if exists ${FUNCTIONS.map(({ name }) => `report.${name}`).join(', ')}`)
   // A function looks where the tables are, and last where a caller could put tables of the same name.
   const { rows } = await sql<{ schema: string }>`select quote_ident(current_schema()) as schema`.execute(db)
   const path = `${rows[0]?.schema}, pg_temp`
+  await run(refuseOthers(path))
+  // All at once: they may stand on each other, and nothing of anybody else's goes with them.
+  await run(`drop view if exists ${VIEWS.map(({ name }) => `report.${name}`).join(', ')}`)
+  await run(`drop function if exists ${FUNCTIONS.map(({ name }) => `report.${name}`).join(', ')}`)
   for (const { name, about, takes, gives, as } of FUNCTIONS) {
     await run(
       `create function report.${name}(${takes}) returns table (${gives}) language plpgsql stable
@@ -30,19 +31,32 @@ export async function createReport(db: Kysely<any>): Promise<void> {
       await run(`comment on column report.${name}.${column} is ${quote(meaning)}`)
     }
   }
-  await run('revoke all on all functions in schema report from public')
-  for (const statement of FOR_THE_ROLE) await run(statement)
+  const views = VIEWS.map(({ name }) => `report.${name}`).join(', ')
+  const functions = FUNCTIONS.map(({ name }) => `report.${name}`).join(', ')
+  await run(`revoke all on function ${functions} from public`)
+  // Where anybody may create (up to Postgres 14, by default), a function of a better fitting type would run as the owner.
+  await run(unlessRefused(`revoke create on schema ${rows[0]?.schema} from public`))
+  // Each by itself: who may grant may not always alter the role. Where it is missing, whoever makes it grants it.
+  await run(unlessRefused('grant usage on schema report to rollcall_report'))
+  await run(unlessRefused(`grant select on ${views} to rollcall_report`))
+  await run(unlessRefused(`grant execute on function ${functions} to rollcall_report`))
+  await run(unlessRefused('alter role rollcall_report set search_path = report'))
 }
 
 const quote = (text: string) => `'${text.replaceAll("'", "''")}'`
 
-/** Each by itself: who may grant may not always alter the role. Nothing where it is missing: whoever makes it grants it. */
-const FOR_THE_ROLE = [
-  'grant usage on schema report to rollcall_report',
-  'grant select on all tables in schema report to rollcall_report',
-  'grant execute on all functions in schema report to rollcall_report',
-  'alter role rollcall_report set search_path = report',
-].map(
-  (statement) =>
-    `do $$ begin ${statement}; exception when undefined_object or insufficient_privilege then null; end $$`,
-)
+const unlessRefused = (statement: string) => `do $$ begin
+    ${statement};
+  exception
+    when undefined_object or insufficient_privilege then null;
+  end $$`
+
+/** There is one schema `report` in a database: that of an installation whose tables are elsewhere must not be replaced. */
+const refuseOthers = (path: string) => `do $$ begin
+    if exists (
+      select from pg_proc join pg_namespace on pg_namespace.oid = pronamespace
+      where nspname = 'report' and proname = 'sessions_at' and not proconfig @> array[${quote(`search_path=${path}`)}]
+    ) then
+      raise exception 'the schema report belongs to an installation of Rollcall in another schema: use another database';
+    end if;
+  end $$`

@@ -104,7 +104,7 @@ export const FUNCTIONS: ReportFunction[] = [
   {
     name: 'usage',
     about:
-      'What report.usage_daily has for a day, for any time from one moment up to another: sessions, minutes and peaks by account, project and asset.',
+      'What report.usage_daily has for a day, for any time from one moment up to another: sessions, minutes and peaks by account, project and asset, as these were said of a session then.',
     takes: '"from" timestamptz, "to" timestamptz',
     gives: `account text, project_id text, asset_key text, sessions bigint, started bigint, failed bigint,
       channel_minutes numeric, channel_minutes_min numeric, channel_minutes_max numeric, peak bigint, account_peak bigint`,

@@ -1,6 +1,8 @@
 // The role that analysts are given: it sees the schema `report` and nothing else. A real Postgres, no doubles.
+import { sql } from 'kysely'
 import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createReport } from '../../migrations/report/create.ts'
 import { seed } from '../support/seed.ts'
 import { openWorld, type World } from '../support/world.ts'
 import { type Analyst, openAnalyst } from './analyst.ts'
@@ -72,6 +74,20 @@ describe('an analyst', () => {
     await analyst.query('drop table pg_temp.session, pg_temp.account')
 
     expect(rowCount).toBe(1)
+  })
+
+  test('may not bring functions that would run as the owner, also where anybody could create', async () => {
+    await sql`grant create on schema public to public`.execute(world.db)
+    const bring = () =>
+      analyst.query(`create or replace function public.width_bucket(timestamptz, timestamptz[]) returns integer
+        language plpgsql as 'begin perform body from event; return 1; end'`)
+    await bring()
+    await analyst.query('drop function public.width_bucket')
+
+    await world.db.transaction().execute((tx) => createReport(tx))
+
+    await expect(bring()).rejects.toThrow('permission denied for schema public')
+    await analyst.query('select * from report.capacity(1)')
   })
 
   test('sees no stream address, secret, body or header: no column has them', async () => {

@@ -80,6 +80,18 @@ test('an account without a complete listing, or without a session, is left in pe
   expect(await findUnsummed(database.db)).toEqual([])
 })
 
+test('an account that cannot be summed does not keep the others from it', async () => {
+  const [one, two] = [await watched('one', 0), await watched('two', 0)]
+  await sql`insert into usage_level select ${one}, first_seen_at, 1 from session where account_id = ${one}`.execute(
+    database.db,
+  )
+
+  await expect(rollUp(database.db, 60_000)).rejects.toThrow('usage_level_pkey')
+
+  expect(await behind(one)).toBeUndefined()
+  expect(await behind(two)).toSatisfy(aQuarterBefore(0))
+})
+
 test('a step is bounded, and in however little time each account has one', async () => {
   const [one, two] = [await watched('one', 0), await watched('two', 0)]
 
