@@ -136,7 +136,7 @@ const STATEMENTS = [
     union all
     select id, usage_level.at, usage_level.live
     from of_account join usage_level on usage_level.account_id = id
-      and usage_level.at > lower_at and usage_level.at < least(upper_at, until)
+      and usage_level.at > lower_at and usage_level.at < upper_at
     union all
     select id, steps.at, sum(sum(step)::integer) over (partition by id order by steps.at)::integer
     from steps group by id, steps.at
