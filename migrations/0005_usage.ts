@@ -16,15 +16,17 @@ const LONG = `interval '6 hours'`
 const BEGAN = `coalesce(first_seen_at, '-infinity')`
 
 const STATEMENTS = [
-  // No reference to account: to check it would lock the account, and a tick that finds it locked is skipped.
+  // The sums of an account go with it, and with its row here: to sum it anew, delete that.
   `create table usage_until (
-    account_id integer constraint usage_until_pkey primary key,
+    account_id integer constraint usage_until_pkey primary key
+      constraint usage_until_account_fkey references account (id) on delete cascade,
     until timestamptz not null
   )`,
   `comment on table usage_until is 'Up to when the sums of an account have been made.'`,
 
+  // Not of account itself: to check that locks the account, and a tick that finds it locked is skipped.
   `create table usage_level (
-    account_id integer,
+    account_id integer constraint usage_level_until_fkey references usage_until (account_id) on delete cascade,
     at timestamptz,
     live integer not null,
     constraint usage_level_pkey primary key (account_id, at) include (live),
@@ -34,7 +36,7 @@ const STATEMENTS = [
 
   // A row is found by its time; that it is there once, the lock on usage_until promises.
   `create table usage_quarter (
-    account_id integer not null,
+    account_id integer not null constraint usage_quarter_until_fkey references usage_until (account_id) on delete cascade,
     quarter_at timestamptz not null,
     project_id text,
     asset_key text,
@@ -83,7 +85,7 @@ const STATEMENTS = [
       select extra ->> 'VirtualmanProjectId' as project_id, extra ->> 'AssetVirtualmanKey' as asset_key, status,
         first_seen_at, started_at, ended_at,
         greatest(first_seen_at, lower_at) as joined_at, least(ended_at, upper_at, now()) as left_at,
-        least(coalesce(ended_after, missing_since, listed_at, first_seen_at), upper_at) as left_at_least,
+        least(coalesce(ended_after, missing_since, case when ended_at is null then listed_at end, first_seen_at), upper_at) as left_at_least,
         greatest(coalesce(first_seen_after, first_seen_at), lower_at) as joined_at_most
       from session_between(lower_at, upper_at) as session
         cross join (select listed_at from account where id = of_account) as account

@@ -53,10 +53,13 @@ beforeAll(async () => {
   const poster = loopbackPoster()
 
   let listed = new Set<string>()
+  let unclear = new Set<string>()
   let listing: object[] = []
   simulator.onListing = (items) => {
     listing = items
-    listed = new Set(items.map((item) => String(Reflect.get(item, 'SessionId'))))
+    const idsOf = (some: object[]) => new Set(some.map((item) => String(Reflect.get(item, 'SessionId'))))
+    listed = idsOf(items)
+    unclear = idsOf(items.filter((item) => ![1, 2, 3, 4].includes(Number(Reflect.get(item, 'SessionStatus')))))
   }
   for (let i = 0; i < HOUR_TICKS + AFTERMATH_TICKS; i += 1) {
     clock.now += TICK_SECONDS * 1_000
@@ -64,7 +67,7 @@ beforeAll(async () => {
     glitch(i)
     try {
       await tick(world.db, api.account)
-      looks.push({ at: clock.now, listed })
+      looks.push({ at: clock.now, listed, unclear })
       listings.push(listing)
     } catch {
       failedTicks += 1

@@ -115,7 +115,7 @@ export const FUNCTIONS: ReportFunction[] = [
       with of_account as (
         -- Whole quarters that were summed; around them, what is added up anew.
         select account.id, name, summed_from,
-          greatest(summed_from, least(usage_quarter_of("to"), coalesce(until, '-infinity'))) as summed_to
+          greatest(summed_from, least(usage_quarter_of(least("to", now())), coalesce(until, '-infinity'))) as summed_to
         from account left join usage_until on account_id = account.id cross join lateral (
             select least("to", usage_quarter_of("from" + interval '15 minutes' - interval '1 microsecond')) as summed_from
           ) as whole
@@ -235,7 +235,7 @@ export const FUNCTIONS: ReportFunction[] = [
         session.ended_at is null
       from session_between($1, now()) as session join account on account.id = account_id
         cross join lateral (
-          select coalesce(ended_after, missing_since, account.listed_at, first_seen_at) as at
+          select coalesce(ended_after, missing_since, case when ended_at is null then account.listed_at end, first_seen_at) as at
         ) as last_seen
         cross join lateral (
           select case when ready_at is null then last_seen.at else coalesce(ready_after, first_seen_at) end as until

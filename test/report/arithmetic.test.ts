@@ -179,7 +179,7 @@ function usageOf(lives: Life[], day: number, timeZone: string): Record<string, u
         ...counts,
         channel_minutes: minutes(own, firstSeen, ended),
         channel_minutes_min: minutes(own, firstSeen, (one) =>
-          one.endedAt === null ? secondOf(LISTED_AT) : (one.endedAfter ?? one.endedAt),
+          one.endedAt === null ? secondOf(LISTED_AT) : (one.endedAfter ?? one.firstSeenAt),
         ),
         channel_minutes_max: most,
         peak: peakOf(own, from, to),

@@ -37,7 +37,7 @@ async function passQuarters(many: number): Promise<void> {
 beforeAll(async () => {
   console.log(`final: SEED=${SEED}`)
   world = await openWorld()
-  const { simulator, clock, account } = await world.simulate('default', { lingerSeconds: 300 }, SEED)
+  const { simulator, clock, account } = await world.simulate('default', { lingerSeconds: 300, fields: 11 }, SEED)
   const people = traffic(simulator, { sessionsPerMinute: 0.2, lengthSeconds: [60, 5_400], displacedShare: 0.1 })
   const { draw } = chances(SEED, ['draw'])
   const { settings, faults } = simulator

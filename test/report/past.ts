@@ -50,7 +50,7 @@ const life: fc.Arbitrary<Life> = fc
     untilReady: fc.option(span),
     untilStarted: fc.option(span),
     untilEnd: fc.option(span, { freq: 8 }),
-    unsure: span,
+    unsure: fc.option(span, { freq: 8 }),
     failed: fc.boolean(),
     code: fc.constantFrom(null, -111_003, 110_022, 4_711),
   })
@@ -66,7 +66,7 @@ const life: fc.Arbitrary<Life> = fc
       firstSeenAt,
       readyAt,
       startedAt: readyAt === null ? null : within(readyAt, untilStarted),
-      endedAfter: endedAt === null ? null : endedAt - unsure,
+      endedAfter: endedAt === null || unsure === null ? null : endedAt - unsure,
       endedAt,
       failed,
       code: endedAt === null ? null : code,

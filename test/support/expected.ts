@@ -6,6 +6,8 @@ import type { Transition } from '../../lib/local/simulator/simulator.ts'
 export interface Look {
   at: number
   listed: ReadonlySet<string>
+  /** Of these, those with a status that nobody knows: such a one may be ready, and it does not show. */
+  unclear?: ReadonlySet<string>
 }
 
 interface State {
@@ -34,7 +36,8 @@ function eventsOf(life: Transition[], id: string, looks: readonly Look[]): strin
     if (!state || (first && !look.listed.has(id))) continue
     if (first) events.push('created')
     const has = (type: string) => events.includes(type)
-    if ((state.status === 1 || state.started) && !has('ready')) events.push('ready')
+    const isReady = state.started || (state.status === 1 && !look.unclear?.has(id))
+    if (isReady && !has('ready')) events.push('ready')
     if (state.started && !has('started')) events.push('started')
     if (state.status === 1 || state.status === 3) continue
     const type = state.status === 4 ? 'failed' : 'closed'
