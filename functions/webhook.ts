@@ -23,8 +23,9 @@ const CARE_SHARE = 0.1
 const LONGEST_CARE_MS = 2_000
 
 /**
- * Invoked by reconcile after a commit, and by its own timer → a drain. A timer's is followed by sums for reports and a prune, whose
- * time is kept for them: where there is always something to deliver, there would never be any. Throws when the database fails, or a key is missing.
+ * Invoked by reconcile after a commit, and by its own timer → a drain. A timer's is followed by sums for reports and a prune,
+ * whose time is kept for them: where there is always something to deliver, there would never be any. Throws when the database
+ * fails, or a key is missing.
  */
 export async function main_handler(event: unknown, context: unknown): Promise<DrainResult> {
   const { db, poster, keyring, retention, log } = (services ??= open())

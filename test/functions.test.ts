@@ -226,7 +226,7 @@ test('what is old is removed by the timer of the webhook function, and by nobody
   expect(timed.result).toEqual({ claimed: 0, delivered: 0, retried: 0, dead: 0 })
 })
 
-test('what can not change any more is summed by the timer of the webhook function; failing at it loses nothing', async () => {
+test('what cannot change any more is summed by the timer of the webhook function; failing at it loses nothing', async () => {
   createSession(api.simulator, { userId: 'abc', projectId: 'p' })
   await invokeBundle('reconcile', environment())
   // As if the tick had been an hour ago, and another one half an hour later.

@@ -49,12 +49,12 @@ export function runReport(db: Kysely<Database>, question: Question, asked: Asked
     })
     .catch((error: unknown) => {
       // What a function of the schema refuses, it says for people.
-      throw codeOf(error) === INVALID_PARAMETER ? new AppError('input_invalid', messageOf(error)) : error
+      const isRefused = error instanceof Error && codeOf(error) === INVALID_PARAMETER
+      throw isRefused ? new AppError('input_invalid', error.message) : error
     })
 }
 
 const INVALID_PARAMETER = '22023'
-const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
 
 async function setTimezone(tx: Transaction<Database>, timezone: string | undefined): Promise<void> {
   if (timezone === undefined) return

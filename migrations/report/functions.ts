@@ -1,4 +1,4 @@
-import { statusName } from './views.ts'
+import { LAST_SEEN, statusName } from './views.ts'
 
 /** A function of the schema `report` that gives a table. */
 export interface ReportFunction {
@@ -235,7 +235,7 @@ export const FUNCTIONS: ReportFunction[] = [
         session.ended_at is null
       from session_between($1, now()) as session join account on account.id = account_id
         cross join lateral (
-          select coalesce(ended_after, missing_since, case when ended_at is null then account.listed_at end, first_seen_at) as at
+          select ${LAST_SEEN} as at
         ) as last_seen
         cross join lateral (
           select case when ready_at is null then last_seen.at else coalesce(ready_after, first_seen_at) end as until

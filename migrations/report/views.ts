@@ -17,6 +17,9 @@ const DAY = "The day, in the time zone of your connection: set timezone = 'Asia/
 export const statusName = (status: string) =>
   `case ${status} when 1 then 'in_progress' when 2 then 'closed' when 3 then 'preparing' when 4 then 'failed' else 'unknown' end`
 
+/** The last moment at which a session was alive for certain, beside its account. */
+export const LAST_SEEN = `coalesce(ended_after, missing_since, case when ended_at is null then account.listed_at end, first_seen_at)`
+
 const seconds = (later: string, earlier: string) => `round(extract(epoch from ${later} - ${earlier}), 3)`
 
 /** Days there are, from the first to today, as dates: at a change of the clock a day has 23 or 25 hours. */
@@ -113,7 +116,7 @@ export const VIEWS: View[] = [
       first_seen_after, first_seen_at, ready_after, ready_at, started_after, started_at, ended_after, ended_at,
       end_reason, error_code, regexp_replace(error_message, '[[:alpha:]][[:alnum:]+.-]*://[^[:space:]]*', '…', 'g'),
       ${seconds('coalesce(ended_at, now())', 'first_seen_at')},
-      greatest(0, ${seconds('coalesce(ended_after, missing_since, case when ended_at is null then account.listed_at end, first_seen_at)', 'first_seen_at')}),
+      greatest(0, ${seconds(LAST_SEEN, 'first_seen_at')}),
       ${seconds('coalesce(ended_at, now())', 'first_seen_after')},
       ${seconds('ready_at', 'first_seen_at')},
       case when ready_at is not null then greatest(0, ${seconds('ready_after', 'first_seen_at')}) end,
@@ -121,7 +124,7 @@ export const VIEWS: View[] = [
       ended_at is not null and started_at is null,
       case
         when ready_at is not null then ready_after
-        else coalesce(ended_after, missing_since, case when ended_at is null then account.listed_at end)
+        else ${LAST_SEEN}
       end - first_seen_at > interval '2 minutes' is true,
       end_reason is not distinct from 'absent' or missing_since is not null
     from session join account on account.id = account_id`,
