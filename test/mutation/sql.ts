@@ -13,6 +13,7 @@ const FILES = ['claim', 'settle', 'event', 'operator', 'account', 'snapshot', 's
 )
 /** The quickest first: only what survives one comes to the next. */
 const STAGES = [
+  ['test/store/delivery.test.ts', 'test/store/pace.test.ts'],
   ['test/store/*.test.ts'],
   ['test/deliver.test.ts', 'test/reconcile.test.ts'],
   ['test/simulation/crash.test.ts', 'test/mutation/seeds.ts'],
