@@ -2,34 +2,32 @@
 // import, with its types. It must never leave a stale file behind, nor take one away while it is in use.
 import { execFileSync } from 'node:child_process'
 import { chmodSync, readdirSync, rmSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { basename, join, relative } from 'node:path'
 import { build } from 'esbuild'
 
-const common = {
+// The build of the functions is that of a deployment, in TypeScript: it is built first.
+const bundler = await build({
   bundle: true,
   platform: 'node',
-  format: 'cjs',
-  legalComments: 'none',
-  logLevel: 'warning',
+  format: 'esm',
   metafile: true,
-  // Optional natives of pg that are not installed.
-  external: ['pg-native', 'pg-cloudflare'],
-  alias: {
-    // The Tencent SDK's fetch asks for a URL class: Node's own saves 290 KB of Unicode tables.
-    'whatwg-url': 'node:url',
-    // It is for multipart bodies only, which nothing here sends; left out, with 150 KB of MIME types.
-    'form-data': 'node:stream',
-  },
-}
+  external: ['esbuild'],
+  entryPoints: { 'deploy/bundle': 'lib/deploy/bundle.ts' },
+  outdir: 'dist',
+  outExtension: { '.js': '.mjs' },
+})
+const { bundleFunctions, common } = await import('./dist/deploy/bundle.mjs')
 
-const functions = await build({
+const sources = readdirSync('functions').map((file) => [basename(file, '.ts'), `functions/${file}`])
+const functions = await bundleFunctions(Object.fromEntries(sources), 'dist/functions')
+
+const deploy = await build({
   ...common,
-  // SCF documents Node 18.15 as its newest runtime.
-  target: 'node18.15',
-  minify: true,
-  sourcemap: 'external',
-  entryPoints: readdirSync('functions').map((file) => `functions/${file}`),
-  outdir: 'dist/functions',
+  target: 'node20',
+  sourcemap: 'linked',
+  external: [...common.external, 'esbuild'],
+  entryPoints: { 'deploy/plugin': 'lib/deploy/plugin.ts' },
+  outdir: 'dist',
 })
 
 const cli = await build({
@@ -68,8 +66,8 @@ const types = execFileSync(
   .filter((line) => line.startsWith('TSFILE: '))
   .map((line) => relative('.', line.slice('TSFILE: '.length).trim()))
 
-const bundles = [functions, cli, ...subscriber].flatMap(({ metafile }) => Object.keys(metafile.outputs))
-const built = new Set([...bundles, ...types])
+const bundles = [bundler, deploy, cli, ...subscriber].flatMap(({ metafile }) => Object.keys(metafile.outputs))
+const built = new Set([...functions, ...bundles, ...types])
 for (const entry of readdirSync('dist', { recursive: true, withFileTypes: true })) {
   const file = join(entry.parentPath, entry.name)
   if (entry.isFile() && !built.has(file)) rmSync(file)

@@ -12,6 +12,9 @@ export type ErrorCode =
   | 'not_migrated' // the tables are missing or older than this code
   | 'migration_failed'
   | 'invoke_failed' // the webhook function could not be invoked; its timer sweeps
+  | 'cloud_refused' // Tencent Cloud's API refused a call of a deployment; it did not take effect
+  | 'cloud_unreachable' // nobody knows whether a call of a deployment took effect
+  | 'deploy_failed' // a function did not become what it should
   | 'no_account_reconciled'
   | 'local_postgres_failed'
 

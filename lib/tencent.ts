@@ -26,9 +26,26 @@ export async function invokeFunction(cloud: Cloud, name: string): Promise<void> 
   }
 }
 
+/** One call of a service's API → its answer. Throws what the SDK throws: an error whose `code` is the API's, or Node's. */
+export async function callApi<Answer>(
+  cloud: Cloud,
+  service: { name: string; version: string },
+  action: string,
+  params: object,
+  timeoutSeconds?: number,
+): Promise<Answer> {
+  const client = openClient(cloud, service.name, service.version, timeoutSeconds)
+  return (await client.request(action, params)) as Answer
+}
+
 const INVOKE_TIMEOUT_SECONDS = 5
 
-function openClient({ url, region, credential }: Cloud, service: string, version: string): CommonClient {
+function openClient(
+  { url, region, credential }: Cloud,
+  service: string,
+  version: string,
+  timeoutSeconds = INVOKE_TIMEOUT_SECONDS,
+): CommonClient {
   const { secretId, secretKey, token } = credential()
   if (!secretId || !secretKey) {
     const message =
@@ -43,7 +60,7 @@ function openClient({ url, region, credential }: Cloud, service: string, version
     profile: {
       httpProfile: {
         protocol: `${url.protocol}//`,
-        reqTimeout: INVOKE_TIMEOUT_SECONDS,
+        reqTimeout: timeoutSeconds,
         // Without an agent of ours the SDK would obey http_proxy, even for loopback.
         agent: new Agent(url.hostname === 'localhost' ? { lookup: loopback } : {}),
       },

@@ -21,7 +21,8 @@ const ROOT = join(import.meta.dirname, '..')
 const NETWORK = /^node:(http|https|http2|net|dns|dns\/promises|tls|dgram)$/
 const MAY_USE_NETWORK = /^lib\/(http|post|resolve|tencent|address)\.ts$|^lib\/(ivh|local)\//
 const MAY_WRITE_QUERIES = /^(lib\/store|migrations)\//
-const MAY_READ_ENVIRONMENT = /^(functions|lib\/cli)\//
+/** The rims: what a platform or a person starts. */
+const MAY_READ_ENVIRONMENT = /^(functions|lib\/cli|lib\/ops)\/|^lib\/deploy\/(plugin|local)\.ts$/
 
 /** Every breach of the rules in a file, each with the rule. */
 function breaches({ path, text }: File): string[] {
@@ -34,7 +35,7 @@ function breaches({ path, text }: File): string[] {
   rule(
     MAY_READ_ENVIRONMENT.test(path) ||
       !/\bprocess\s*(\?\.|\.)\s*env\b|\bprocess\s*\[|\{[^}]*\benv\b[^}]*\}\s*=\s*process\b/.test(code),
-    'only functions/ and lib/cli/ read process.env',
+    'only functions/, the command line, the plugin and lib/ops/ read process.env',
   )
   rule(
     MAY_USE_NETWORK.test(path) || !/\bfetch\s*\(|\bnew\s+(WebSocket|EventSource)\b/.test(code),
@@ -49,7 +50,7 @@ function breaches({ path, text }: File): string[] {
     rule(!isRelative || from.endsWith('.ts'), what('imports end in .ts'))
     rule(
       !/^(node:)?(process|module)$/.test(from) || MAY_READ_ENVIRONMENT.test(path) || path.startsWith('lib/local/'),
-      what('only functions/ and lib/cli/ read process.env'),
+      what('only functions/, the command line, the plugin and lib/ops/ read process.env'),
     )
     rule(from.startsWith('node:') || !isBuiltin(from), what('built-in modules are imported as node:'))
     rule(!inFolder('functions/'), what('nobody imports functions/'))
@@ -91,7 +92,14 @@ function breaches({ path, text }: File): string[] {
       !(isValue && NETWORK.test(from)) || MAY_USE_NETWORK.test(path),
       what('only http.ts, post.ts, resolve.ts, tencent.ts, address.ts, ivh/ and local/ use the network'),
     )
-    rule(!from.startsWith('tencentcloud-sdk') || path === 'lib/tencent.ts', what('only lib/tencent.ts uses the SDK'))
+    rule(
+      isType || !from.startsWith('tencentcloud-sdk') || path === 'lib/tencent.ts',
+      what('only lib/tencent.ts uses the SDK'),
+    )
+    rule(
+      !inFolder('lib/deploy/') || /^lib\/(deploy|ops)\//.test(path),
+      what('only lib/deploy and lib/ops import lib/deploy'),
+    )
   }
   return found
 }
@@ -191,6 +199,7 @@ describe('a breach is seen', () => {
     ['lib/local/simulator/life.ts', `import { statusName } from '../../core/session.ts'`, 'shares nothing'],
     ['lib/store/event.ts', `import { post } from '../post.ts'`, 'the core, errors and ids only'],
     ['lib/reconcile.ts', `import { CommonClient } from 'tencentcloud-sdk-nodejs-common'`, 'uses the SDK'],
+    ['functions/webhook.ts', `import { scf } from '../lib/deploy/scf.ts'`, 'import lib/deploy'],
     ['lib/log.ts', `import { join } from 'path'`, 'imported as node:'],
     ['lib/utils.ts', '', 'named after nothing'],
     ['lib/core/types.ts', '', 'named after nothing'],

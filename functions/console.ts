@@ -1,0 +1,3 @@
+export async function main_handler(): Promise<object> {
+  return { statusCode: 503 }
+}

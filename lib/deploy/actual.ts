@@ -1,0 +1,146 @@
+// What is in the cloud now, read whole and put into the shape of what is desired.
+import pMap from 'p-map'
+import * as v from 'valibot'
+import type { Cloud } from '../tencent.ts'
+import type { Configuration } from './desired.ts'
+import { readFunctionMark, readVersionMark, type VersionMark } from './mark.ts'
+import { allPages, orNothing, scf } from './scf.ts'
+import type { Service, Trigger } from './service.ts'
+
+/** A trigger as it is; of another type than Rollcall makes: null as its cron and auth. */
+export interface ActualTrigger {
+  type: string
+  name: string
+  qualifier: string
+  isOpen: boolean
+  cron: string | null
+  auth: string | null
+  /** Where a function URL answers, as far as SCF tells. */
+  url: string | null
+}
+
+export interface PublishedVersion extends VersionMark {
+  version: string
+}
+
+export interface ActualFunction {
+  name: string
+  status: string
+  /** Undefined when it was not deployed by Rollcall. */
+  owner: string | undefined
+  codeSha256: string | undefined
+  configuration: Configuration
+  codeBytes: number
+  /** Those Rollcall published, the newest last. */
+  versions: PublishedVersion[]
+  /** The version the default alias points to, where triggers and invocations arrive. */
+  live: string
+  triggers: ActualTrigger[]
+  reservedMemoryMb: number | null
+  asynchronous: { retries: number; maxAgeSeconds: number } | null
+}
+
+/** The alias every function has from its creation on (Tencent 583/36149). */
+export const LIVE = '$DEFAULT'
+export const LATEST = '$LATEST'
+
+/** The function of a name, or undefined when there is none. */
+export async function readFunction(cloud: Cloud, name: string): Promise<ActualFunction | undefined> {
+  const it = { FunctionName: name }
+  const found = await orNothing(scf(cloud, 'GetFunction', it))
+  if (found === undefined) return undefined
+  const status = found.Status ?? 'unknown'
+  const [alias, versions, triggers, reserved, asynchronous] = await Promise.all([
+    orNothing(scf(cloud, 'GetAlias', { ...it, Name: LIVE })),
+    allPages(async (Offset, Limit) => (await scf(cloud, 'ListVersionByFunction', { ...it, Offset, Limit })).Versions),
+    allPages(async (Offset, Limit) => (await scf(cloud, 'ListTriggers', { ...it, Offset, Limit })).Triggers),
+    orNothing(scf(cloud, 'GetReservedConcurrencyConfig', it)),
+    orNothing(scf(cloud, 'GetFunctionEventInvokeConfig', it)),
+  ])
+  const mark = readFunctionMark(found.Description)
+  const config = asynchronous?.AsyncTriggerConfig
+  return {
+    name,
+    status,
+    owner: mark?.owner,
+    codeSha256: mark?.codeSha256,
+    codeBytes: found.CodeSize ?? 0,
+    configuration: {
+      Description: found.Description ?? '',
+      Handler: found.Handler ?? '',
+      Runtime: found.Runtime ?? '',
+      MemorySize: found.MemorySize ?? 0,
+      Timeout: found.Timeout ?? 0,
+      Role: found.Role ?? '',
+      'VpcConfig.VpcId': found.VpcConfig?.VpcId ?? '',
+      'VpcConfig.SubnetId': found.VpcConfig?.SubnetId ?? '',
+      'PublicNetConfig.PublicNetStatus': found.PublicNetConfig?.PublicNetStatus ?? '',
+      ClsLogsetId: found.ClsLogsetId ?? '',
+      ClsTopicId: found.ClsTopicId ?? '',
+      ...(Object.fromEntries(
+        (found.Environment?.Variables ?? []).map(({ Key, Value }) => [`Environment.${Key}`, Value ?? '']),
+      ) as Configuration),
+    },
+    versions: versions
+      .flatMap(({ Version, Description }) => {
+        const found = readVersionMark(Description)
+        return found === undefined ? [] : [{ ...found, version: Version }]
+      })
+      .sort((a, b) => Number(a.version) - Number(b.version)),
+    live: alias?.FunctionVersion ?? LATEST,
+    triggers: triggers.map((one) => ({
+      type: one.Type ?? '',
+      name: one.TriggerName ?? '',
+      qualifier: one.Qualifier ?? LATEST,
+      isOpen: one.Enable !== 0,
+      ...readTriggerDesc(one.TriggerDesc ?? ''),
+    })),
+    reservedMemoryMb: reserved?.ReservedMem || null,
+    asynchronous: config ? { retries: config.RetryConfig[0]?.RetryNum ?? 0, maxAgeSeconds: config.MsgTTL } : null,
+  }
+}
+
+/** Those of a service's functions that are there. */
+export async function readFunctions(cloud: Cloud, { functions }: Service): Promise<ActualFunction[]> {
+  const found = await pMap(functions, ({ name }) => readFunction(cloud, name), { concurrency: 2 })
+  return found.filter((one) => one !== undefined)
+}
+
+/** Every function whose name begins so, as a list knows it. */
+export async function listFunctions(
+  cloud: Cloud,
+  prefix: string,
+): Promise<{ name: string; owner: string | undefined }[]> {
+  const found = await allPages(
+    async (Offset, Limit) => (await scf(cloud, 'ListFunctions', { SearchKey: prefix, Offset, Limit })).Functions,
+  )
+  return found
+    .map((one) => ({ name: one.FunctionName ?? '', owner: readFunctionMark(one.Description)?.owner }))
+    .filter(({ name }) => name.startsWith(prefix))
+}
+
+/** Whether a trigger is as it should be. */
+export function isSame(actual: ActualTrigger, desired: Trigger): boolean {
+  const isSet = desired.type === 'timer' ? actual.cron === desired.cron : actual.auth === desired.auth
+  return actual.type === desired.type && isSet && actual.qualifier === LIVE && actual.isOpen
+}
+
+const urlSchema = v.looseObject({
+  cron: v.optional(v.string()),
+  AuthType: v.optional(v.string()),
+  NetConfig: v.optional(v.looseObject({ ExtranetUrl: v.optional(v.string()), IntranetUrl: v.optional(v.string()) })),
+})
+
+/** A timer's description is its cron, bare or as {"cron": …}; a function URL's is JSON. */
+function readTriggerDesc(text: string): Pick<ActualTrigger, 'cron' | 'auth' | 'url'> {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return { cron: text, auth: null, url: null }
+  }
+  const parsed = v.safeParse(urlSchema, value)
+  if (!parsed.success) return { cron: null, auth: null, url: null }
+  const { cron, AuthType, NetConfig } = parsed.output
+  return { cron: cron ?? null, auth: AuthType ?? null, url: NetConfig?.ExtranetUrl ?? NetConfig?.IntranetUrl ?? null }
+}

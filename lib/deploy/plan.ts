@@ -1,0 +1,142 @@
+// What has to change for the cloud to become what is desired: only the differences, in the order they are made. Pure.
+import { AppError } from '../errors.ts'
+import { type ActualFunction, type ActualTrigger, isSame, LIVE, type PublishedVersion } from './actual.ts'
+import type { DesiredFunction } from './desired.ts'
+import type { Release } from './mark.ts'
+import type { Trigger } from './service.ts'
+
+/** A field of the configuration that differs. */
+export interface Difference {
+  field: string
+  from: string | number | undefined
+  to: string | number | undefined
+}
+
+/** One call or two: done, or not done. */
+export type Change =
+  | { type: 'create' }
+  /** A creation that failed leaves a function that can only be removed. */
+  | { type: 'delete' }
+  | { type: 'code' }
+  | { type: 'configuration'; differences: Difference[] }
+  /** Invoked before it goes live; nothing else does unless it succeeds. */
+  | { type: 'invoke' }
+  /** From here on triggers and invocations arrive at this code and configuration, at once and whole. */
+  | { type: 'publish'; publishedAs: string | undefined; from: string }
+  | { type: 'reserve'; from: number | null; to: number | null }
+  | { type: 'asynchronous'; from: ActualFunction['asynchronous']; to: DesiredFunction['asynchronous'] }
+  | { type: 'addTrigger' | 'changeTrigger'; trigger: Trigger }
+  | { type: 'removeTrigger'; trigger: ActualTrigger }
+
+/** The changes of one function. */
+export interface Plan {
+  key: string
+  name: string
+  changes: Change[]
+}
+
+/** SCF gives this to a function it was told nothing about (Tencent 583/41138). */
+const SCF_DEFAULT = { retries: 2, maxAgeSeconds: 21_600 }
+
+/**
+ * The plan of a function. Throws `config_invalid` for what cannot be changed: the runtime, and a function of another hand.
+ * `isInvoked`: whether it is invoked before it goes live.
+ */
+export function planFunction(desired: DesiredFunction, actual: ActualFunction | undefined, isInvoked: boolean): Plan {
+  const plan = { key: desired.key, name: desired.name }
+  const created = actual?.status === 'CreateFailed' ? undefined : actual
+  if (actual !== undefined && created === undefined) assertOwn(desired, actual)
+  const changes: Change[] = actual !== undefined && created === undefined ? [{ type: 'delete' }] : []
+  if (created === undefined) changes.push({ type: 'create' })
+  else changes.push(...planContents(desired, created))
+  const live = created && liveVersion(created)
+  if (live?.fingerprint !== desired.fingerprint) {
+    const newest = created?.versions.at(-1)
+    const published = newest?.fingerprint === desired.fingerprint ? newest.version : undefined
+    if (isInvoked) changes.push({ type: 'invoke' })
+    changes.push({ type: 'publish', publishedAs: published, from: created?.live ?? '' })
+  }
+  const reserved = created?.reservedMemoryMb ?? null
+  if (reserved !== desired.reservedMemoryMb)
+    changes.push({ type: 'reserve', from: reserved, to: desired.reservedMemoryMb })
+  const { asynchronous } = desired
+  const from = created?.asynchronous ?? SCF_DEFAULT
+  if (from.retries !== asynchronous.retries || from.maxAgeSeconds !== asynchronous.maxAgeSeconds) {
+    changes.push({ type: 'asynchronous', from: created?.asynchronous ?? null, to: asynchronous })
+  }
+  changes.push(...planTriggers(desired.triggers, created?.triggers ?? []))
+  return { ...plan, changes }
+}
+
+/** The version that invocations arrive at, if it was published by Rollcall. */
+export function liveVersion(actual: ActualFunction): PublishedVersion | undefined {
+  return actual.versions.find(({ version }) => version === actual.live)
+}
+
+function assertOwn(desired: DesiredFunction, actual: ActualFunction): void {
+  if (actual.owner === desired.owner) return
+  const whose = actual.owner === undefined ? 'was not deployed by Rollcall' : 'belongs to another service or stage'
+  throw new AppError(
+    'config_invalid',
+    `function ${actual.name} exists and ${whose}: choose another name, or remove it first`,
+  )
+}
+
+function planContents(desired: DesiredFunction, actual: ActualFunction): Change[] {
+  assertOwn(desired, actual)
+  const { Runtime } = actual.configuration
+  if (Runtime !== desired.configuration.Runtime) {
+    throw new AppError(
+      'config_invalid',
+      `function ${actual.name} has the runtime ${Runtime}, which SCF cannot change: leave it, or remove the function and deploy anew`,
+    )
+  }
+  // The published version is what counts: it cannot have been changed since.
+  if (liveVersion(actual)?.fingerprint === desired.fingerprint) return []
+  const differences = differencesOf(desired, actual)
+  return [
+    ...(actual.codeSha256 === desired.codeSha256 ? [] : [{ type: 'code' as const }]),
+    ...(differences.length === 0 ? [] : [{ type: 'configuration' as const, differences }]),
+  ]
+}
+
+function differencesOf({ configuration }: DesiredFunction, actual: ActualFunction): Difference[] {
+  const names = new Set(Object.keys(configuration))
+  for (const name of Object.keys(actual.configuration)) if (name.startsWith('Environment.')) names.add(name)
+  return [...names]
+    .map((field) => ({ field, from: actual.configuration[field], to: configuration[field] }))
+    .filter(({ from, to }) => from !== to)
+}
+
+function planTriggers(desired: Trigger[], actual: ActualTrigger[]): Change[] {
+  const found = (trigger: Trigger) => actual.find(({ type, name }) => type === trigger.type && name === trigger.name)
+  const gone = actual.filter((one) => !desired.some(({ type, name }) => type === one.type && name === one.name))
+  return [
+    ...gone.map((trigger) => ({ type: 'removeTrigger' as const, trigger })),
+    ...desired.flatMap((trigger): Change[] => {
+      const one = found(trigger)
+      if (one === undefined) return [{ type: 'addTrigger', trigger }]
+      if (isSame(one, trigger)) return []
+      // A trigger of another version cannot be moved.
+      if (one.qualifier !== LIVE)
+        return [
+          { type: 'removeTrigger', trigger: one },
+          { type: 'addTrigger', trigger },
+        ]
+      return [{ type: 'changeTrigger', trigger }]
+    }),
+  ]
+}
+
+/**
+ * The release that a deployment goes on with: the newest, when it was to bring the same contents and has not got everywhere,
+ * or a new one. So what an interrupted deployment and its repetition published counts as one.
+ */
+export function releaseOf(actual: (ActualFunction | undefined)[], id: string, time: string): Release {
+  const releases = actual.flatMap((one) => one?.versions.map(({ release }) => release) ?? [])
+  const newest = releases.reduce<Release | undefined>(
+    (best, one) => (best && best.time >= one.time ? best : one),
+    undefined,
+  )
+  return newest?.id === id ? newest : { id, time }
+}

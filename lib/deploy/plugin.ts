@@ -1,0 +1,344 @@
+// The provider plugin: makes the commands of `serverless` those of SCF. It only adapts: each command reads what it needs and
+// makes one call of what does the work. Loaded from dist/deploy/plugin.js, named in serverless.yml.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { readConfig } from '../config.ts'
+import { AppError, describe } from '../errors.ts'
+import { cloudOf } from '../scf.ts'
+import type { Cloud } from '../tencent.ts'
+import { bundleFunctions } from './bundle.ts'
+import { applyDeployment, type Deployment, isEmpty, planDeployment } from './deploy.ts'
+import { desiredOf, ownerOf } from './desired.ts'
+import { describeService } from './info.ts'
+import { invoke } from './invoke.ts'
+import { runLocally } from './local.ts'
+import { readLog, topicOf } from './logs.ts'
+import { packageFunctions, readArchive } from './package.ts'
+import { removeService } from './remove.ts'
+import { move, planRollback, releasesOf } from './rollback.ts'
+import { providerSchema } from './schema.ts'
+import { type DeclaredFunction, readService, type Service } from './service.ts'
+import { environmentOf, readSettings, type Settings, settingsFaults } from './settings.ts'
+import { kilobytes, showPlan } from './show.ts'
+import { readFunctions } from './actual.ts'
+
+/** What the plugin uses of `serverless`. */
+interface Serverless {
+  serviceDir: string
+  service: {
+    service: string
+    provider: Record<string, unknown>
+    package: { path?: string }
+    functions: Record<string, { package?: object; invokeAtDeploy?: boolean }>
+  }
+  configSchemaHandler: { defineProvider(name: string, schema: object): void }
+  setProvider(name: string, provider: object): void
+  classes: { Error: new (message: string, code: string) => Error }
+}
+
+interface Options {
+  package?: string
+  function?: string
+  data?: string
+  path?: string
+  type?: string
+  qualifier?: string
+  log?: boolean
+  tail?: boolean
+  startTime?: string
+  filter?: string
+  interval?: string
+  timestamp?: string
+  'function-version'?: string
+  env?: string[]
+}
+
+/** `notice` goes to standard error, `writeText` to standard output. */
+interface Output {
+  log: { notice(text: string): void; warning(text: string): void }
+  writeText(text: string): void
+}
+
+/** Options that `serverless` offers with its own commands and that mean nothing here: better refused than ignored. */
+const REFUSED = [
+  'conceal',
+  'force',
+  'aws-s3-accelerate',
+  'minify-template',
+  'update-config',
+  'docker',
+  'docker-arg',
+  'raw',
+  'context',
+  'contextPath',
+  'durable-execution-name',
+  'preserve-runtime-env',
+]
+
+export class TencentProvider {
+  readonly commands = {
+    plan: { usage: 'Show what a deployment would change', lifecycleEvents: ['plan'], options: {} },
+  }
+  readonly hooks: Record<string, () => Promise<void>>
+
+  private readonly serverless: Serverless
+  private readonly options: Options
+  private readonly output: Output
+
+  constructor(serverless: Serverless, options: Options, output: Output) {
+    this.serverless = serverless
+    this.options = options
+    this.output = output
+    serverless.setProvider('tencent', this)
+    serverless.configSchemaHandler.defineProvider('tencent', providerSchema)
+    const hooks: Record<string, () => Promise<void>> = {
+      'before:package:createDeploymentArtifacts': () => this.package(),
+      'before:plan:plan': () => this.package(),
+      'plan:plan': () => this.plan(),
+      'deploy:deploy': () => this.deploy(),
+      'deploy:function:packageFunction': () => this.package(),
+      'deploy:function:deploy': () => this.deploy(this.options.function),
+      'deploy:list:log': () => this.listReleases(),
+      'info:info': () => this.info(),
+      'invoke:invoke': () => this.invoke(),
+      'invoke:local:invoke': () => this.invokeLocal(),
+      'logs:logs': () => this.logs(),
+      'remove:remove': () => this.remove(),
+      'rollback:rollback': () => this.rollback(),
+    }
+    this.hooks = Object.fromEntries(Object.entries(hooks).map(([name, hook]) => [name, () => this.run(hook)]))
+  }
+
+  static getProviderName(): string {
+    return 'tencent'
+  }
+
+  /** A fault of ours is told by its message alone, as `serverless` does with its own. */
+  private async run(hook: () => Promise<void>): Promise<void> {
+    try {
+      const refused = REFUSED.filter((name) => Reflect.get(this.options, name) !== undefined)
+      if (refused.length > 0)
+        throw new AppError('input_invalid', `--${refused.join(', --')} is not for SCF: leave it out`)
+      await hook()
+    } catch (error) {
+      if (error instanceof AppError) throw new this.serverless.classes.Error(error.message, error.code)
+      throw error
+    }
+  }
+
+  private readService(): Service {
+    return readService(this.serverless.service)
+  }
+
+  private declared(service: Service): DeclaredFunction {
+    const key = this.options.function
+    const found = service.functions.find((one) => one.key === key)
+    if (found !== undefined) return found
+    const keys = service.functions.map((one) => one.key).join(', ')
+    throw new AppError('input_invalid', `there is no function ${key}: serverless.yml has ${keys}`)
+  }
+
+  private packageFolder(): string {
+    return join(
+      this.serverless.serviceDir,
+      this.options.package ?? this.serverless.service.package.path ?? '.serverless',
+    )
+  }
+
+  /** Tencent Cloud with the credential of who deploys. Its address may be a setting of the stage. */
+  private openCloud(service: Service, settings?: Settings): Cloud {
+    const url = settings?.TENCENT_API_URL
+    const { cloud } = readConfig({ ...process.env, ...(url !== undefined && { TENCENT_API_URL: url }) }, ['cloud'])
+    return cloudOf({ url: cloud.url, region: service.region }, process.env)
+  }
+
+  /** As `openCloud`, for commands that can do without the stage's file. */
+  private openCloudOf(service: Service): Cloud {
+    const path = join(this.serverless.serviceDir, service.settingsFile)
+    let settings: Settings | undefined
+    try {
+      settings = readSettings(path)
+    } catch {
+      // It is needed to deploy, and not to look.
+    }
+    return this.openCloud(service, settings)
+  }
+
+  private readSettings(service: Service): Settings {
+    const settings = readSettings(join(this.serverless.serviceDir, service.settingsFile))
+    const faults = settingsFaults(service, settings)
+    if (faults.length > 0) throw new AppError('config_invalid', [`${service.settingsFile}:`, ...faults].join('\n- '))
+    return settings
+  }
+
+  private async package(): Promise<void> {
+    const service = this.readService()
+    const folder = this.packageFolder()
+    mkdirSync(folder, { recursive: true })
+    const sources = service.functions.map(({ key, source }) => [key, join(this.serverless.serviceDir, source)])
+    const sizes = await packageFunctions(Object.fromEntries(sources) as Record<string, string>, folder)
+    for (const { name, bundle, gzip, zip } of sizes) {
+      this.output.log.notice(
+        `${name}: ${kilobytes(bundle)} minified, ${kilobytes(gzip)} gzipped, ${kilobytes(zip)} as zip`,
+      )
+      const declared = this.serverless.service.functions[name]
+      // `serverless` packs the whole folder for a function that has no archive.
+      if (declared !== undefined) declared.package = { artifact: join(folder, `${name}.zip`) }
+    }
+  }
+
+  private deployment(service: Service, settings: Settings, only: string | undefined): Deployment {
+    const owner = ownerOf(service.name, service.stage)
+    const folder = this.packageFolder()
+    const desired = service.functions.map((declared) =>
+      desiredOf(declared, owner, readArchive(folder, declared.key), environmentOf(declared, settings)),
+    )
+    const declared = Object.entries(this.serverless.service.functions)
+    const invokedFirst = declared.filter(([, it]) => it.invokeAtDeploy).map(([key]) => key)
+    return { desired, owner, prefix: `${service.name}-${service.stage}-`, invokedFirst, only }
+  }
+
+  private async planOnly(only?: string) {
+    const service = this.readService()
+    if (only !== undefined) this.declared(service)
+    const settings = this.readSettings(service)
+    const deployment = this.deployment(service, settings, only)
+    const cloud = this.openCloud(service, settings)
+    const plan = await planDeployment(cloud, deployment, new Date())
+    for (const line of showPlan(plan, deployment.desired)) this.output.writeText(line)
+    return { cloud, deployment, plan }
+  }
+
+  private async plan(): Promise<void> {
+    const { plan } = await this.planOnly()
+    this.output.writeText(isEmpty(plan) ? 'nothing would change' : 'nothing was changed: this is the plan')
+  }
+
+  private async deploy(only?: string): Promise<void> {
+    const { cloud, deployment, plan } = await this.planOnly(only)
+    if (isEmpty(plan)) return this.output.writeText('nothing to change')
+    await applyDeployment(cloud, deployment, plan, (line) => this.output.log.notice(line))
+    this.output.writeText(`deployed: release ${plan.release.time}`)
+  }
+
+  private async listReleases(): Promise<void> {
+    const service = this.readService()
+    const functions = await readFunctions(this.openCloudOf(service), service)
+    for (const { release, versions, isLive } of releasesOf(functions)) {
+      const all = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
+      this.output.writeText(`${release.time}${isLive ? ' (live)' : ''}: ${all.join(', ')}`)
+    }
+  }
+
+  private async info(): Promise<void> {
+    const service = this.readService()
+    const functions = await readFunctions(this.openCloudOf(service), service)
+    for (const line of describeService(service, functions)) this.output.writeText(line)
+  }
+
+  private eventData(): string {
+    const { data, path } = this.options
+    const text = path === undefined ? (data ?? '{}') : readFileSync(join(this.serverless.serviceDir, path), 'utf8')
+    try {
+      JSON.parse(text)
+      return text
+    } catch (error) {
+      throw new AppError('input_invalid', `the event is no JSON: ${path ?? '--data'}`, { cause: error })
+    }
+  }
+
+  private async invoke(): Promise<void> {
+    const service = this.readService()
+    const { name, timeoutSeconds } = this.declared(service)
+    const { qualifier = '$DEFAULT', log } = this.options
+    const event = this.eventData()
+    const invoked = await invoke(this.openCloudOf(service), name, { qualifier, timeoutSeconds, event })
+    if (log || invoked.fault !== undefined) this.output.log.notice(invoked.log)
+    if (invoked.fault !== undefined) throw new AppError('invoke_failed', `function ${name} failed: ${invoked.fault}`)
+    this.output.writeText(invoked.answer)
+  }
+
+  private async invokeLocal(): Promise<void> {
+    const service = this.readService()
+    const declared = this.declared(service)
+    const settings = this.readSettings(service)
+    const more = Object.fromEntries((this.options.env ?? []).map((text) => text.split(/=(.*)/s, 2) as [string, string]))
+    const folder = mkdtempSync(join(tmpdir(), 'rollcall-invoke-'))
+    try {
+      await bundleFunctions({ index: join(this.serverless.serviceDir, declared.source) }, folder)
+      const { PATH, TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY, TENCENTCLOUD_TOKEN } = process.env
+      const own = { PATH, TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY, TENCENTCLOUD_TOKEN }
+      const environment = { ...own, TENCENTCLOUD_REGION: service.region, ...environmentOf(declared, settings), ...more }
+      const result = await runLocally(join(folder, 'index.js'), this.eventData(), {
+        environment: Object.fromEntries(
+          Object.entries(environment).filter(([, value]) => value !== undefined),
+        ) as Settings,
+        timeoutSeconds: declared.timeoutSeconds,
+        name: declared.name,
+      })
+      if ('fault' in result) throw new AppError('invoke_failed', `${declared.key} failed: ${result.fault}`)
+      this.output.writeText(JSON.stringify(result.answer))
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  }
+
+  private async logs(): Promise<void> {
+    const service = this.readService()
+    const { name } = this.declared(service)
+    const cloud = this.openCloudOf(service)
+    const topicId = await topicOf(cloud, name)
+    let from = startOf(this.options.startTime ?? '10m', Date.now())
+    for (;;) {
+      const to = Date.now()
+      for (const { time, requestId, message } of await readLog(cloud, topicId, name, {
+        from,
+        to,
+        query: this.options.filter,
+      })) {
+        this.output.writeText(`${new Date(time).toISOString()} ${requestId} ${message}`)
+      }
+      if (!this.options.tail) return
+      from = to
+      await wait(Number(this.options.interval ?? 1_000))
+    }
+  }
+
+  private async remove(): Promise<void> {
+    const service = this.readService()
+    const removed = await removeService(this.openCloudOf(service), service)
+    for (const name of removed) this.output.log.notice(`${name}: removed`)
+    this.output.writeText(removed.length === 0 ? 'nothing to remove' : 'removed; the database is untouched')
+  }
+
+  private async rollback(): Promise<void> {
+    const service = this.readService()
+    const cloud = this.openCloudOf(service)
+    const { release, moves } = planRollback(await readFunctions(cloud, service), this.options.timestamp)
+    for (const { name, from, to } of moves) this.output.writeText(`~ ${name}: version ${from} → ${to}`)
+    for (const one of moves) await move(cloud, one)
+    this.output.writeText(
+      moves.length === 0
+        ? 'nothing to change'
+        : `rolled back to release ${release.time}; triggers and tables are as they were`,
+    )
+  }
+}
+
+/** A time as `--startTime` has it (10m, 2h, 1d, or a date), as Unix ms. */
+function startOf(text: string, now: number): number {
+  const [, count, unit] = /^(\d+)([smhd])$/.exec(text) ?? []
+  const at =
+    count === undefined
+      ? Date.parse(text)
+      : now - Number(count) * { s: 1, m: 60, h: 3_600, d: 86_400 }[unit as 's'] * 1_000
+  if (!Number.isNaN(at)) return at
+  throw new AppError(
+    'input_invalid',
+    `--startTime is neither a date nor a span such as 10m, 2h or 1d: ${describe(text)}`,
+  )
+}
+
+export default TencentProvider

@@ -1,0 +1,140 @@
+// Calls of SCF's API for a deployment: typed by the vendor's own models, patient where the API is busy, and clear about what a
+// fault means. Whether a call took effect is known: `cloud_refused` says it did not, `cloud_unreachable` that nobody can tell.
+import { setTimeout as wait } from 'node:timers/promises'
+import type * as Scf from 'tencentcloud-sdk-nodejs-scf/tencentcloud/services/scf/v20180416/scf_models'
+import { AppError, codeOf } from '../errors.ts'
+import { callApi, type Cloud } from '../tencent.ts'
+import { meaningOf } from './meaning.ts'
+
+interface Actions {
+  CreateAlias: [Scf.CreateAliasRequest, Scf.CreateAliasResponse]
+  CreateFunction: [Scf.CreateFunctionRequest, Scf.CreateFunctionResponse]
+  CreateTrigger: [Scf.CreateTriggerRequest, Scf.CreateTriggerResponse]
+  DeleteFunction: [Scf.DeleteFunctionRequest, Scf.DeleteFunctionResponse]
+  DeleteReservedConcurrencyConfig: [
+    Scf.DeleteReservedConcurrencyConfigRequest,
+    Scf.DeleteReservedConcurrencyConfigResponse,
+  ]
+  DeleteTrigger: [Scf.DeleteTriggerRequest, Scf.DeleteTriggerResponse]
+  GetAlias: [Scf.GetAliasRequest, Scf.GetAliasResponse]
+  GetFunction: [Scf.GetFunctionRequest, Scf.GetFunctionResponse]
+  GetFunctionEventInvokeConfig: [Scf.GetFunctionEventInvokeConfigRequest, Scf.GetFunctionEventInvokeConfigResponse]
+  GetReservedConcurrencyConfig: [Scf.GetReservedConcurrencyConfigRequest, Scf.GetReservedConcurrencyConfigResponse]
+  Invoke: [Scf.InvokeRequest, Scf.InvokeResponse]
+  ListFunctions: [Scf.ListFunctionsRequest, Scf.ListFunctionsResponse]
+  ListTriggers: [Scf.ListTriggersRequest, Scf.ListTriggersResponse]
+  ListVersionByFunction: [Scf.ListVersionByFunctionRequest, Scf.ListVersionByFunctionResponse]
+  PublishVersion: [Scf.PublishVersionRequest, Scf.PublishVersionResponse]
+  PutReservedConcurrencyConfig: [Scf.PutReservedConcurrencyConfigRequest, Scf.PutReservedConcurrencyConfigResponse]
+  UpdateAlias: [Scf.UpdateAliasRequest, Scf.UpdateAliasResponse]
+  UpdateFunctionCode: [Scf.UpdateFunctionCodeRequest, Scf.UpdateFunctionCodeResponse]
+  UpdateFunctionConfiguration: [Scf.UpdateFunctionConfigurationRequest, Scf.UpdateFunctionConfigurationResponse]
+  UpdateFunctionEventInvokeConfig: [
+    Scf.UpdateFunctionEventInvokeConfigRequest,
+    Scf.UpdateFunctionEventInvokeConfigResponse,
+  ]
+  UpdateTrigger: [Scf.UpdateTriggerRequest, Scf.UpdateTriggerResponse]
+}
+
+/** Refusals that pass: a limit of calls a second, and a function that is still busy with the call before. */
+const PASSING =
+  /^RequestLimitExceeded|^FailedOperation\.(\w*Status\w*|OperationConflict|(Create|Delete)Trigger|DeleteFunction|PublishVersion|UpdateFunction\w+)$/
+/** Of a call that changes nothing, any fault but a refusal may be tried again. */
+const READING = /^(Get|List)/
+/** The pauses between tries of a call, in ms: a minute in all. */
+const PAUSES_MS = [250, 500, 1_000, 2_000, 4_000, 8_000, 15_000, 30_000]
+const TIMEOUT_SECONDS = 30
+
+/** One call → its answer. Throws `cloud_refused` and `cloud_unreachable`; for neither does it name a value that was sent. */
+export async function scf<Action extends keyof Actions>(
+  cloud: Cloud,
+  action: Action,
+  params: Actions[Action][0],
+  timeoutSeconds = TIMEOUT_SECONDS,
+): Promise<Actions[Action][1]> {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await callApi<Actions[Action][1]>(
+        cloud,
+        { name: 'scf', version: '2018-04-16' },
+        action,
+        params,
+        timeoutSeconds,
+      )
+    } catch (error) {
+      const pauseMs = PAUSES_MS[tries]
+      const fault = cloudFault(error, action, nameIn(params))
+      const isPassing = PASSING.test(codeOf(error)) || (READING.test(action) && fault.code === 'cloud_unreachable')
+      if (pauseMs === undefined || !isPassing) throw fault
+      await wait(pauseMs)
+    }
+  }
+}
+
+/** Whether the API says that there is no such thing. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof AppError && codeOf(error.cause).startsWith('ResourceNotFound')
+}
+
+/** The answer, or undefined when there is no such thing. */
+export async function orNothing<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw error
+  }
+}
+
+/** Every page of a list, put together. */
+export async function allPages<T>(page: (offset: number, limit: number) => Promise<T[] | undefined>): Promise<T[]> {
+  const LIMIT = 100
+  const all: T[] = []
+  for (;;) {
+    const items = (await page(all.length, LIMIT)) ?? []
+    all.push(...items)
+    if (items.length < LIMIT) return all
+  }
+}
+
+/** Until a function may be changed or invoked again: at most so long. */
+const BUSY_MS = 300_000
+
+/** Done when the function (or version) is Active. Throws `deploy_failed` when it never gets so, with SCF's reasons. */
+export async function untilActive(cloud: Cloud, name: string, qualifier = '$LATEST'): Promise<void> {
+  const startedAt = performance.now()
+  for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 1.5, 2_000)) {
+    const { Status, StatusDesc, StatusReasons } = await scf(cloud, 'GetFunction', {
+      FunctionName: name,
+      Qualifier: qualifier,
+    })
+    if (Status === 'Active') return
+    if (Status?.endsWith('Failed') || performance.now() - startedAt > BUSY_MS) {
+      const reasons = (StatusReasons ?? []).map(({ ErrorCode, ErrorMessage }) => `${ErrorCode}: ${ErrorMessage}`)
+      const why = reasons.join('; ') || StatusDesc || 'SCF says no more'
+      throw new AppError('deploy_failed', `function ${name} is ${Status} instead of Active: ${why}`)
+    }
+    await wait(pauseMs)
+  }
+}
+
+function nameIn(params: object): string {
+  const name: unknown = Reflect.get(params, 'FunctionName')
+  return typeof name === 'string' ? ` of ${name}` : ''
+}
+
+/** The fault of a call as Rollcall tells it: what it means and what to do. */
+export function cloudFault(error: unknown, action: string, what: string): AppError {
+  if (error instanceof AppError) return error
+  const code = codeOf(error)
+  const message = error instanceof Error ? error.message : String(error)
+  // After a fault inside the API nobody knows what it has done, as after none of its answers.
+  const isRefused = /^[A-Z][A-Za-z]+(\.\w+)*$/.test(code) && !code.startsWith('InternalError')
+  return isRefused
+    ? new AppError('cloud_refused', `${action}${what}: ${code}: ${message}. ${meaningOf(code)}`, { cause: error })
+    : new AppError(
+        'cloud_unreachable',
+        `${action}${what} got no answer from Tencent Cloud (${code || message}): check the network and TENCENT_API_URL, then run this again`,
+        { cause: error },
+      )
+}

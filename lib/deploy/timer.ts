@@ -1,0 +1,70 @@
+// The 7-field cron of SCF's timers: second minute hour day month week year (Tencent 583/9708). Pure.
+
+/** Seconds in the units that an interval may have. */
+const UNITS = { s: 1, m: 60, h: 3_600 } as const
+
+const FIELDS = [
+  { name: 'second', least: 0, most: 59 },
+  { name: 'minute', least: 0, most: 59 },
+  { name: 'hour', least: 0, most: 23 },
+  { name: 'day', least: 1, most: 31 },
+  { name: 'month', least: 1, most: 12, words: 'JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC' },
+  { name: 'weekday', least: 0, most: 6, words: 'SUN MON TUE WED THU FRI SAT' },
+  { name: 'year', least: 1970, most: 2099 },
+]
+
+/**
+ * The cron of an interval such as `10s`, `5m` or `1h`, or the fault as text. A cron starts anew with each minute, hour and
+ * day, so an interval must go into the next unit without a remainder: 7s would mean 4 s once a minute.
+ */
+export function cronOf(interval: string): { cron: string } | { fault: string } {
+  const [, digits = '', unit = ''] = /^([1-9]\d{0,3})([smh])$/.exec(interval) ?? []
+  if (digits === '') return { fault: `is no interval, such as 10s, 5m or 1h: ${JSON.stringify(interval)}` }
+  const count = Number(digits)
+  const whole = unit === 'h' ? 24 : 60
+  if (count > whole || whole % count !== 0) {
+    const divisors = Array.from({ length: whole }, (_, i) => i + 1).filter((n) => whole % n === 0)
+    const offered = divisors.map((n) => `${n}${unit}`).join(', ')
+    return {
+      fault: `of ${interval} does not divide its ${{ s: 'minute', m: 'hour', h: 'day' }[unit]}: choose one of ${offered}`,
+    }
+  }
+  // 60 s are a minute, and a cron's field ends at 59.
+  if (count === whole) return unit === 'h' ? { cron: '0 0 0 * * * *' } : cronOf(unit === 's' ? '1m' : '1h')
+  const every = count === 1 ? '*' : `*/${count}`
+  return { cron: { s: `${every} * * * * * *`, m: `0 ${every} * * * * *`, h: `0 0 ${every} * * * *` }[unit] as string }
+}
+
+/** How many seconds lie between two firings of an interval. */
+export function secondsOf(interval: string): number {
+  const [, digits = '', unit = ''] = /^(\d+)([smh])$/.exec(interval) ?? []
+  return Number(digits) * UNITS[unit as keyof typeof UNITS]
+}
+
+/** What is wrong with a cron, or undefined. */
+export function cronFault(cron: string): string | undefined {
+  const fields = cron.trim().split(/\s+/)
+  if (fields.length !== 7) {
+    return `has ${fields.length} fields instead of 7 (second minute hour day month weekday year): ${JSON.stringify(cron)}`
+  }
+  for (const [i, { name, least, most, words }] of FIELDS.entries()) {
+    for (const part of (fields[i] ?? '').split(',')) {
+      if (!isPart(part, least, most, words?.split(' ') ?? [])) {
+        return `has ${JSON.stringify(part)} as its ${name}: expected *, ${least} to ${most}, a range or a step of them`
+      }
+    }
+  }
+  return undefined
+}
+
+function isPart(part: string, least: number, most: number, words: string[]): boolean {
+  const [range = '', step, ...rest] = part.split('/')
+  if (rest.length > 0) return false
+  if (step !== undefined && !(/^[1-9]\d*$/.test(step) && Number(step) <= most)) return false
+  if (range === '*' || range === '?') return true
+  const [first = '', last, ...more] = range.split('-')
+  const numberOf = (text: string) =>
+    /^\d+$/.test(text) ? Number(text) : words.includes(text) ? words.indexOf(text) + least : NaN
+  const [from, to] = [numberOf(first), numberOf(last ?? first)]
+  return more.length === 0 && from >= least && to <= most && from <= to
+}
