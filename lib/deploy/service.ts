@@ -157,7 +157,7 @@ const shared = {
 }
 const functionSchema = object({
   ...shared,
-  name: v.optional(text('2 to 60 letters, digits, dashes and underscores that begin with a letter', NAME)),
+  name: text('2 to 60 letters, digits, dashes and underscores that begin with a letter', NAME),
   handler: text('functions/NAME.main_handler', /^[\w./-]+\.main_handler$/),
   reservedConcurrency: number('1 to 100 (instances)', between(1, 100)),
   maximumRetryAttempts: number('0 to 2', between(0, 2)),
@@ -181,7 +181,7 @@ type Parsed = v.InferOutput<typeof serviceSchema>
 
 /** Reads the configuration. Throws one `config_invalid` with every fault, a line each. */
 export function readService(input: { service: unknown; provider: unknown; functions: unknown }): Service {
-  const parsed = v.safeParse(serviceSchema, input)
+  const parsed = v.safeParse(serviceSchema, withNames(input))
   if (!parsed.success)
     throw new AppError('config_invalid', ['serverless.yml:', ...faultsOf(parsed.issues)].join('\n- '))
   const { service, provider, functions } = parsed.output
@@ -192,7 +192,7 @@ export function readService(input: { service: unknown; provider: unknown; functi
     settingsFile: provider.settingsFile,
     functions: Object.entries(functions).map(([key, it]) => ({
       key,
-      name: it.name ?? `${service}-${provider.stage}-${key}`,
+      name: it.name,
       source: it.handler.replace(/\.main_handler$/, '.ts'),
       runtime: it.runtime ?? provider.runtime ?? 'Nodejs18.15',
       memoryMb: it.memorySize ?? provider.memorySize ?? 128,
@@ -208,6 +208,19 @@ export function readService(input: { service: unknown; provider: unknown; functi
       triggers: named(it.events),
     })),
   }
+}
+
+/** A function without a name gets that of its service, stage and key, as `serverless` does it. */
+function withNames(input: { service: unknown; provider: unknown; functions: unknown }): unknown {
+  const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
+  const { service, provider, functions } = input
+  if (!isObject(functions) || !isObject(provider)) return input
+  const prefix = `${String(service)}-${String(Reflect.get(provider, 'stage'))}`
+  const named = Object.entries(functions).map(([key, it]) => [
+    key,
+    isObject(it) ? { name: `${prefix}-${key}`, ...it } : it,
+  ])
+  return { ...input, functions: Object.fromEntries(named) as object }
 }
 
 /** A trigger without a name gets that of its kind, and the second one a number. */
