@@ -383,3 +383,60 @@ test('whatever drains do, crash and answer late, an endpoint that fails never ha
     { numRuns: 40 },
   )
 })
+
+describe('of several verdicts settled at once', () => {
+  const settleEach = (claims: Claim[], verdicts: Verdict[], isFirst = true) =>
+    settle(
+      world.db,
+      verdicts.map((verdict, i) => {
+        const claim = claims[i]
+        if (claim === undefined) throw new Error('too few were claimed')
+        return { claim, sentAt: new Date(), durationMs: 1, outcome: answered, verdict, isFirst }
+      }),
+    )
+  const secondsLeft = (at: Date | null) => Math.round(((at?.getTime() ?? 0) - Date.now()) / 1_000)
+
+  test.each([
+    ['pause', [failure(0), failure(60_000), failure(1_000)]],
+    ['hold', [failure(0, 0), failure(0, 60_000), failure(0, 1_000)]],
+  ])('the longest %s counts', async (kind, verdicts) => {
+    await settleEach(await claimFrom(world.db, { limit: 3 }), verdicts)
+
+    const { probe_until, hold_until } = await row()
+    expect(secondsLeft(kind === 'pause' ? probe_until : hold_until)).toBeGreaterThan(50)
+    expect(kind === 'pause' ? hold_until : probe_until).toBeNull()
+  })
+
+  test('that an endpoint is gone counts more than that it fails', async () => {
+    const verdicts: Verdict[] = [
+      { kind: 'disable', reason: 'failing' },
+      { kind: 'disable', reason: 'gone' },
+    ]
+    await settleEach(await claimFrom(world.db, { limit: 2 }), verdicts)
+
+    expect(await row()).toMatchObject({ state: 'disabled', state_reason: 'gone' })
+  })
+
+  test('a shorter pause does not end the one there is', async () => {
+    const claims = await claimFrom(world.db, { limit: 1 })
+    await sql`update endpoint set probe_until = now() + interval '1 hour'`.execute(world.db)
+
+    await settleEach(claims, [failure(1_000)])
+
+    expect(secondsLeft((await row()).probe_until)).toBeGreaterThan(3_000)
+  })
+
+  test('a hold is kept although the one event of its batch that counts as failed is there no more', async () => {
+    await settleEach(await claimFrom(world.db, { limit: 1 }), [failure(0, 60_000)], false)
+
+    const { hold_until, ...rest } = await row()
+    expect(secondsLeft(hold_until)).toBeGreaterThan(50)
+    expect(rest).toMatchObject({ failures: 0, failing_since: null, pace: null })
+  })
+
+  test('and so is an end', async () => {
+    await settleEach(await claimFrom(world.db, { limit: 1 }), [{ kind: 'disable', reason: 'gone' }], false)
+
+    expect(await row()).toMatchObject({ state: 'disabled', state_reason: 'gone', failures: 0 })
+  })
+})
