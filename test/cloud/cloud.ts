@@ -193,9 +193,10 @@ async function serveApi(
     return answer
   }
   const outcome = await run().catch((error: unknown) => {
-    if (!(error instanceof ApiError)) throw error
-    call.error = error.code
-    return { Error: { Code: error.code, Message: error.message } }
+    const { code, message } =
+      error instanceof ApiError ? error : { code: 'InternalError', message: `This double failed: ${String(error)}` }
+    call.error = code
+    return { Error: { Code: code, Message: message } }
   })
   if (faults.changesLeft !== undefined && isChange(action)) {
     faults.changesLeft -= 1

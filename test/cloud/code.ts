@@ -17,10 +17,10 @@ const MB = 1_048_576
 
 /** Throws InvalidParameterValue.… when it is no zip, or too large, or lacks the file of the handler. */
 export function readCode(base64: string, limitMb: number, handler: string): Code {
-  if (base64 === '' || !/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(base64)) {
+  const zip = Buffer.from(base64, 'base64')
+  if (base64 === '' || zip.toString('base64') !== base64) {
     throw new ApiError('InvalidParameterValue.ZipFileBase64BinasciiError', 'ZipFile is not Base64.')
   }
-  const zip = Buffer.from(base64, 'base64')
   if (zip.length > limitMb * MB) {
     throw new ApiError('InvalidParameterValue.ZipFile', `ZipFile has ${zip.length} bytes, more than ${limitMb} MB.`)
   }
