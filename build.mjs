@@ -30,6 +30,17 @@ const deploy = await build({
   outdir: 'dist',
 })
 
+const ops = await build({
+  ...common,
+  target: 'node20',
+  sourcemap: 'linked',
+  external: [...common.external, 'esbuild', '@serverless/core'],
+  entryPoints: { 'ops/serverless': 'lib/ops/serverless.ts' },
+  outdir: 'dist',
+  // The runner takes the class itself for a component, not what has it as its default.
+  footer: { js: 'module.exports = module.exports.default' },
+})
+
 const cli = await build({
   ...common,
   target: 'node20',
@@ -66,7 +77,7 @@ const types = execFileSync(
   .filter((line) => line.startsWith('TSFILE: '))
   .map((line) => relative('.', line.slice('TSFILE: '.length).trim()))
 
-const bundles = [bundler, deploy, cli, ...subscriber].flatMap(({ metafile }) => Object.keys(metafile.outputs))
+const bundles = [bundler, deploy, ops, cli, ...subscriber].flatMap(({ metafile }) => Object.keys(metafile.outputs))
 const built = new Set([...functions, ...bundles, ...types])
 for (const entry of readdirSync('dist', { recursive: true, withFileTypes: true })) {
   const file = join(entry.parentPath, entry.name)

@@ -1,4 +1,5 @@
-// The log of a function, from Cloud Log Service (CLS), where SCF writes it. Fields of a record: Tencent 583/52637.
+// The log of a function, from Cloud Log Service (CLS), where SCF writes it. Fields of a record: Tencent 583/52637; the search:
+// 614/56447.
 import * as v from 'valibot'
 import { AppError } from '../errors.ts'
 import { callApi, type Cloud } from '../tencent.ts'
@@ -45,8 +46,9 @@ export async function readLog(
       TopicId: topicId,
       From: from,
       To: to,
-      QueryString: condition,
-      QuerySyntax: 1,
+      // By the names that it has had all along: QueryString and QuerySyntax came in 2026.
+      Query: condition,
+      SyntaxRule: 1,
       Sort: 'asc',
       Limit: PAGE,
     }
@@ -66,4 +68,14 @@ export async function readLog(
     if (ListOver || Context === '') return lines
     context = Context
   }
+}
+
+/** The moment that a span before now (10m, 2h, 1d) or a date names, Unix ms; undefined when a text is neither. */
+export function momentOf(text: string, now: number): number | undefined {
+  const [, count, unit] = /^(\d+)([smhd])$/.exec(text) ?? []
+  const at =
+    count === undefined
+      ? Date.parse(text)
+      : now - Number(count) * { s: 1, m: 60, h: 3_600, d: 86_400 }[unit as 's'] * 1_000
+  return Number.isNaN(at) ? undefined : at
 }

@@ -4,17 +4,16 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { readConfig } from '../config.ts'
 import { AppError, describe } from '../errors.ts'
-import { cloudOf } from '../scf.ts'
 import type { Cloud } from '../tencent.ts'
+import { openCloud, openCloudOf } from './access.ts'
 import { bundleFunctions } from './bundle.ts'
 import { applyDeployment, type Deployment, isEmpty, planDeployment } from './deploy.ts'
 import { desiredOf, ownerOf } from './desired.ts'
 import { describeService } from './info.ts'
 import { invoke } from './invoke.ts'
 import { runLocally } from './local.ts'
-import { readLog, topicOf } from './logs.ts'
+import { momentOf, readLog, topicOf } from './logs.ts'
 import { packageFunctions, readArchive } from './package.ts'
 import { removeService } from './remove.ts'
 import { move, planRollback, releasesOf } from './rollback.ts'
@@ -147,23 +146,8 @@ export class TencentProvider {
     )
   }
 
-  /** Tencent Cloud with the credential of who deploys. Its address may be a setting of the stage. */
-  private openCloud(service: Service, settings?: Settings): Cloud {
-    const url = settings?.TENCENT_API_URL
-    const { cloud } = readConfig({ ...process.env, ...(url !== undefined && { TENCENT_API_URL: url }) }, ['cloud'])
-    return cloudOf({ url: cloud.url, region: service.region }, process.env)
-  }
-
-  /** As `openCloud`, for commands that can do without the stage's file. */
   private openCloudOf(service: Service): Cloud {
-    const path = join(this.serverless.serviceDir, service.settingsFile)
-    let settings: Settings | undefined
-    try {
-      settings = readSettings(path)
-    } catch {
-      // It is needed to deploy, and not to look.
-    }
-    return this.openCloud(service, settings)
+    return openCloudOf(service, this.serverless.serviceDir, process.env)
   }
 
   private readSettings(service: Service): Settings {
@@ -205,7 +189,7 @@ export class TencentProvider {
     if (only !== undefined) this.declared(service)
     const settings = this.readSettings(service)
     const deployment = this.deployment(service, settings, only)
-    const cloud = this.openCloud(service, settings)
+    const cloud = openCloud(service, settings, process.env)
     const plan = await planDeployment(cloud, deployment, new Date())
     for (const line of showPlan(plan, deployment.desired)) this.output.writeText(line)
     return { cloud, deployment, plan }
@@ -327,14 +311,10 @@ export class TencentProvider {
   }
 }
 
-/** A time as `--startTime` has it (10m, 2h, 1d, or a date), as Unix ms. */
+/** A time as `--startTime` has it, as Unix ms. */
 function startOf(text: string, now: number): number {
-  const [, count, unit] = /^(\d+)([smhd])$/.exec(text) ?? []
-  const at =
-    count === undefined
-      ? Date.parse(text)
-      : now - Number(count) * { s: 1, m: 60, h: 3_600, d: 86_400 }[unit as 's'] * 1_000
-  if (!Number.isNaN(at)) return at
+  const at = momentOf(text, now)
+  if (at !== undefined) return at
   throw new AppError(
     'input_invalid',
     `--startTime is neither a date nor a span such as 10m, 2h or 1d: ${describe(text)}`,

@@ -68,3 +68,32 @@ function isPart(part: string, least: number, most: number, words: string[]): boo
   const [from, to] = [numberOf(first), numberOf(last ?? first)]
   return more.length === 0 && from >= least && to <= most && from <= to
 }
+
+/**
+ * The longest time between two firings of a good cron, in seconds; undefined for one that does not fire on every day, whose
+ * pauses the calendar makes.
+ */
+export function longestGapSeconds(cron: string): number | undefined {
+  const fields = cron.trim().split(/\s+/)
+  if (fields.slice(3).some((field) => field !== '*' && field !== '?')) return undefined
+  const [seconds = [], minutes = [], hours = []] = fields
+    .slice(0, 3)
+    .map((field, i) => valuesOf(field, FIELDS[i]!.most))
+  const firings = hours.flatMap((hour) =>
+    minutes.flatMap((minute) => seconds.map((second) => hour * 3_600 + minute * 60 + second)),
+  )
+  const [first = 0] = firings
+  return [...firings.slice(1), first + 86_400].reduce((longest, at, i) => Math.max(longest, at - firings[i]!), 0)
+}
+
+/** The values of a field of numbers, in order. */
+function valuesOf(field: string, most: number): number[] {
+  const values = new Set<number>()
+  for (const part of field.split(',')) {
+    const [range = '', step] = part.split('/')
+    const [first = '', last] = range === '*' || range === '?' ? ['0', String(most)] : range.split('-')
+    const to = last ?? (step === undefined ? first : most)
+    for (let value = Number(first); value <= Number(to); value += Number(step ?? 1)) values.add(value)
+  }
+  return [...values].sort((a, b) => a - b)
+}

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { cronFault, cronOf } from '../../lib/deploy/timer.ts'
+import { cronFault, cronOf, longestGapSeconds } from '../../lib/deploy/timer.ts'
 
 describe('cronOf', () => {
   it.each([
@@ -84,4 +84,29 @@ describe('cronFault', () => {
   ])('%j is refused', (cron, expected) => {
     expect(cronFault(cron)).toMatch(expected)
   })
+})
+
+describe('the longest gap', () => {
+  it.each([
+    ['* * * * * * *', 1],
+    ['*/10 * * * * * *', 10],
+    ['0 * * * * * *', 60],
+    ['0 */5 * * * * *', 300],
+    ['0 0 * * * * *', 3_600],
+    ['0 0 0 * * * *', 86_400],
+    ['*/7 * * * * ? *', 7],
+    ['30 15 2 * * * *', 86_400],
+    ['0 0 9-17 * * * *', 57_600],
+    ['0 0,10 * * * * *', 3_000],
+    ['5/20 0 * * * * *', 3_560],
+  ])('of %s is %i s', (cron, seconds) => {
+    expect(longestGapSeconds(cron)).toBe(seconds)
+  })
+
+  it.each(['0 0 0 * * MON-FRI *', '0 0 0 1 * * *', '0 0 0 * JAN * *', '* * * * * * 2027'])(
+    'of %s, which leaves out days, is unknown',
+    (cron) => {
+      expect(longestGapSeconds(cron)).toBeUndefined()
+    },
+  )
 })
