@@ -8,7 +8,7 @@ import type { Configuration, DesiredFunction } from './desired.ts'
 import { invoke } from './invoke.ts'
 import { type Release, versionMark } from './mark.ts'
 import type { Change } from './plan.ts'
-import { orNothing, scf, untilActive } from './scf.ts'
+import { orNothing, scf, untilActive, untilGone } from './scf.ts'
 import type { Trigger } from './service.ts'
 
 /** Makes one change. Gives what is worth telling beyond that it is done, or undefined. Throws what scf.ts throws. */
@@ -85,6 +85,7 @@ export async function apply(
 /** Removes a function with all its versions; done when it is gone. */
 export async function deleteFunction(cloud: Cloud, name: string): Promise<void> {
   await orNothing(scf(cloud, 'DeleteFunction', { FunctionName: name }))
+  await untilGone(cloud, name)
 }
 
 async function publish(cloud: Cloud, { name, fingerprint }: DesiredFunction, release: Release): Promise<string> {

@@ -1,0 +1,60 @@
+// A copy of the service in a folder of its own, for tests that change it and run `serverless` there as a person does.
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Cloud } from '../cloud/cloud.ts'
+import { type Result, startNode } from '../support/run.ts'
+
+const ROOT = join(import.meta.dirname, '..', '..')
+
+export interface ServiceFolder {
+  path: string
+  /** Runs `serverless` with arguments; with the credential of the cloud's person, or none. */
+  serverless(args: string[], cloud?: Cloud, env?: Record<string, string>): Promise<Result>
+  /** Writes the file of a stage. */
+  settings(stage: string, settings: Record<string, string>): void
+  /** Replaces a text in a file, which must have it. */
+  edit(file: string, from: string, to: string): void
+  remove(): void
+}
+
+export function openServiceFolder(): ServiceFolder {
+  const path = mkdtempSync(join(tmpdir(), 'rollcall-service-'))
+  for (const name of [
+    'functions',
+    'lib',
+    'migrations',
+    'dist/deploy',
+    'serverless.yml',
+    'package.json',
+    'tsconfig.json',
+  ]) {
+    cpSync(join(ROOT, name), join(path, name), { recursive: true })
+  }
+  symlinkSync(join(ROOT, 'node_modules'), join(path, 'node_modules'))
+  return {
+    path,
+    serverless: (args, cloud, env = {}) => {
+      const credential = cloud && {
+        TENCENT_API_URL: cloud.url,
+        TENCENTCLOUD_SECRETID: cloud.person.secretId,
+        TENCENTCLOUD_SECRETKEY: cloud.person.secretKey,
+      }
+      const program = join(path, 'node_modules', 'serverless', 'bin', 'serverless.js')
+      return startNode([program, ...args], { cwd: path, env: { HOME: path, ...credential, ...env } }).ended
+    },
+    settings: (stage, settings) =>
+      writeFileSync(
+        join(path, `.env.${stage}`),
+        Object.entries(settings)
+          .map(([name, value]) => `${name}='${value}'\n`)
+          .join(''),
+      ),
+    edit: (file, from, to) => {
+      const text = readFileSync(join(path, file), 'utf8')
+      if (!text.includes(from)) throw new Error(`${file} does not have ${from}`)
+      writeFileSync(join(path, file), text.replace(from, to))
+    },
+    remove: () => rmSync(path, { recursive: true }),
+  }
+}
