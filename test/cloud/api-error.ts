@@ -1,0 +1,9 @@
+/** What an action refuses: given to the caller as `{Response: {Error: {Code, Message}}}` with HTTP 200 (Tencent 583/30771). */
+export class ApiError extends Error {
+  readonly code: string
+
+  constructor(code: string, message: string) {
+    super(message)
+    this.code = code
+  }
+}
