@@ -12,13 +12,15 @@ export interface Cloud {
 }
 
 /**
- * Invokes an SCF function asynchronously: done when SCF has taken the invocation, which it runs at least once. Throws
- * `invoke_failed`, and `config_invalid` without a credential.
+ * Invokes the default alias of an SCF function asynchronously: done when SCF has taken the invocation, which it runs at
+ * least once. Throws `invoke_failed`, and `config_invalid` without a credential.
  */
 export async function invokeFunction(cloud: Cloud, name: string): Promise<void> {
   const client = openClient(cloud, 'scf', '2018-04-16')
   try {
-    await client.request('Invoke', { FunctionName: name, InvocationType: 'Event', ClientContext: '{}' })
+    // Without a qualifier SCF runs $LATEST, which is half-updated during a deploy (Tencent 583/36149).
+    const which = { FunctionName: name, Qualifier: '$DEFAULT' }
+    await client.request('Invoke', { ...which, InvocationType: 'Event', ClientContext: '{}' })
   } catch (error) {
     const reason = [codeOf(error), describe(error)].filter(Boolean).join(': ')
     const message = `function ${name} was not invoked: ${reason}; its timer will deliver`

@@ -1,24 +1,19 @@
-// The double stands where Tencent Cloud's API is, on a real socket. It checks signatures by the published algorithm
-// (TC3-HMAC-SHA256, document 213/30654), written here anew from node:crypto.
-import { createHash, createHmac } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+// The double is Tencent Cloud's API (test/support/tencent-api.ts), which checks signatures by an implementation of its own.
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { readConfig } from '../lib/config.ts'
 import { AppError, describe as tell } from '../lib/errors.ts'
 import { cloudOf } from '../lib/scf.ts'
 import { type Cloud, invokeFunction } from '../lib/tencent.ts'
+import {
+  type Answer,
+  authorization,
+  type Call,
+  refuse,
+  role,
+  serveTencent,
+  type TencentApi,
+} from './support/tencent-api.ts'
 
-const SECRET_ID = 'AKIDtestsecretid'
-const SECRET_KEY = 'hush-the-secret-key'
-const TOKEN = 'hush-the-session-token'
-
-interface Call {
-  url: string
-  headers: IncomingHttpHeaders
-  body: string
-}
+const SECRET_KEY = role.TENCENTCLOUD_SECRETKEY
 
 const undo: (() => void)[] = []
 afterEach(() => {
@@ -26,34 +21,14 @@ afterEach(() => {
   for (const step of undo.splice(0)) step()
 })
 
-const success = (response: ServerResponse) => void response.end(JSON.stringify({ Response: { RequestId: 'r-1' } }))
-
-/** Serves the API at http://*.localhost:PORT, and gives what it was asked. */
-async function serveApi(answer: (response: ServerResponse) => void = success): Promise<{ url: string; calls: Call[] }> {
-  const calls: Call[] = []
-  const server = createServer((request, response) => {
-    let body = ''
-    request.setEncoding('utf8').on('data', (text: string) => (body += text))
-    request.on('end', () => {
-      calls.push({ url: `${request.method} ${request.url}`, headers: request.headers, body })
-      answer(response)
-    })
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  undo.push(() => (server.close(), server.closeAllConnections()))
-  return { url: `http://localhost:${(server.address() as AddressInfo).port}`, calls }
+async function serveApi(answer?: Answer): Promise<TencentApi> {
+  const api = await serveTencent(answer)
+  undo.push(() => api.close())
+  return api
 }
 
 function cloudAt(url: string, credential: Record<string, string> = {}): Cloud {
-  const role = {
-    TENCENTCLOUD_SECRETID: SECRET_ID,
-    TENCENTCLOUD_SECRETKEY: SECRET_KEY,
-    TENCENTCLOUD_SESSIONTOKEN: TOKEN,
-    ...credential,
-  }
-  const { cloud } = readConfig({ TENCENT_API_URL: url, TENCENTCLOUD_REGION: 'ap-shanghai' }, ['cloud'])
-  return cloudOf(cloud, role)
+  return cloudOf({ url: new URL(url), region: 'ap-shanghai' }, { ...role, ...credential })
 }
 
 async function faultOf(invoked: Promise<void>): Promise<AppError> {
@@ -63,21 +38,6 @@ async function faultOf(invoked: Promise<void>): Promise<AppError> {
   )
   expect(error).toBeInstanceOf(AppError)
   return error as AppError
-}
-
-function authorization({ headers, body }: Call, secretKey: string): string {
-  const hash = (text: string) => createHash('sha256').update(text).digest('hex')
-  const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest()
-  const timestamp = String(headers['x-tc-timestamp'])
-  const date = new Date(Number(timestamp) * 1_000).toISOString().slice(0, 10)
-  // The SDK signs the host without its port; the real API has none.
-  const host = headers.host?.split(':')[0]
-  const request = `POST\n/\n\ncontent-type:${headers['content-type']}\nhost:${host}\n\ncontent-type;host\n${hash(body)}`
-  const text = `TC3-HMAC-SHA256\n${timestamp}\n${date}/scf/tc3_request\n${hash(request)}`
-  const key = hmac(hmac(hmac(`TC3${secretKey}`, date), 'scf'), 'tc3_request')
-  const signature = createHmac('sha256', key).update(text).digest('hex')
-  const scope = `Credential=${SECRET_ID}/${date}/scf/tc3_request`
-  return `TC3-HMAC-SHA256 ${scope}, SignedHeaders=content-type;host, Signature=${signature}`
 }
 
 describe('invokeFunction', () => {
@@ -91,6 +51,7 @@ describe('invokeFunction', () => {
     expect(call?.url).toBe('POST /')
     expect(JSON.parse(call?.body ?? '')).toEqual({
       FunctionName: 'rollcall-webhook',
+      Qualifier: '$DEFAULT',
       InvocationType: 'Event',
       ClientContext: '{}',
     })
@@ -99,7 +60,7 @@ describe('invokeFunction', () => {
       'x-tc-action': 'Invoke',
       'x-tc-version': '2018-04-16',
       'x-tc-region': 'ap-shanghai',
-      'x-tc-token': TOKEN,
+      'x-tc-token': role.TENCENTCLOUD_SESSIONTOKEN,
     })
     expect(Math.abs(Date.now() / 1_000 - Number(call?.headers['x-tc-timestamp']))).toBeLessThan(30)
     expect(call?.headers.authorization).toBe(authorization(call as Call, SECRET_KEY))
@@ -116,11 +77,11 @@ describe('invokeFunction', () => {
 
   it('takes the credential that is valid at each call, since that of a role is temporary', async () => {
     const api = await serveApi()
-    const role = { TENCENTCLOUD_SECRETID: SECRET_ID, TENCENTCLOUD_SECRETKEY: 'first', TENCENTCLOUD_SESSIONTOKEN: 'a' }
-    const cloud = cloudOf({ url: new URL(api.url), region: 'ap-guangzhou' }, role)
+    const current = { ...role, TENCENTCLOUD_SECRETKEY: 'first', TENCENTCLOUD_SESSIONTOKEN: 'a' }
+    const cloud = cloudOf({ url: new URL(api.url), region: 'ap-guangzhou' }, current)
 
     await invokeFunction(cloud, 'rollcall-webhook')
-    Object.assign(role, { TENCENTCLOUD_SECRETKEY: 'second', TENCENTCLOUD_SESSIONTOKEN: 'b' })
+    Object.assign(current, { TENCENTCLOUD_SECRETKEY: 'second', TENCENTCLOUD_SESSIONTOKEN: 'b' })
     await invokeFunction(cloud, 'rollcall-webhook')
 
     expect(api.calls.map(({ headers }) => headers['x-tc-token'])).toEqual(['a', 'b'])
@@ -139,12 +100,10 @@ describe('invokeFunction', () => {
     expect([api.calls.length, proxy.calls.length]).toEqual([1, 0])
   })
 
-  const apiError = JSON.stringify({
-    Response: { Error: { Code: 'ResourceNotFound.FunctionName', Message: 'no such function' }, RequestId: 'r-2' },
-  })
-  it.each<[string, (response: ServerResponse) => void, RegExp]>([
-    ['an error of the API', (response) => response.end(apiError), /no such function/],
-    ['the code of an error of the API', (response) => response.end(apiError), /ResourceNotFound\.FunctionName/],
+  const notFound: Answer = (response) => refuse(response, 'ResourceNotFound.FunctionName', 'no such function')
+  it.each<[string, Answer, RegExp]>([
+    ['an error of the API', notFound, /no such function/],
+    ['the code of an error of the API', notFound, /ResourceNotFound\.FunctionName/],
     ['HTTP 500', (response) => response.writeHead(500).end('oops'), /Internal Server Error|500/],
     ['HTML', (response) => response.setHeader('content-type', 'text/html').end('<html>\nlogin</html>'), /json/i],
     ['an empty object', (response) => response.end('{}'), /was not invoked/],
