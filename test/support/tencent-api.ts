@@ -63,6 +63,24 @@ export function refuse(response: ServerResponse, code: string, message = 'words 
   respond(response, { Error: { Code: code, Message: message } })
 }
 
+/** Answers as a Secrets Manager that holds these by name, and that checks who asks; `secrets` may change meanwhile. */
+export function holding(secrets: Record<string, string>): Answer {
+  return (response, call) => {
+    const isRight = call.headers.authorization === authorization(call, role.TENCENTCLOUD_SECRETKEY)
+    if (!isRight) return refuse(response, 'AuthFailure.SignatureFailure')
+    const { SecretName, VersionId } = JSON.parse(call.body) as { SecretName: string; VersionId: string }
+    const content = secrets[SecretName]
+    if (content === undefined || VersionId !== 'SSM_Current') return refuse(response, 'ResourceNotFound')
+    respond(response, { SecretName, VersionId, SecretBinary: '', SecretString: content })
+  }
+}
+
+/** The names of the secrets that an API was asked for, in the order of arrival. */
+export const secretsAsked = ({ calls }: TencentApi): string[] =>
+  calls
+    .filter(({ headers }) => headers['x-tc-action'] === 'GetSecretValue')
+    .map(({ body }) => (JSON.parse(body) as { SecretName: string }).SecretName)
+
 /** The header `authorization` that a request must have. */
 export function authorization({ headers, body }: Call, secretKey: string): string {
   const hash = (text: string) => createHash('sha256').update(text).digest('hex')
