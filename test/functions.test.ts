@@ -78,6 +78,33 @@ describe.each(nodes)('on %s', (_, path) => {
   }, 120_000)
 })
 
+test.each(nodes)(
+  'on %s the console says to any request that there is none yet, and needs no setting',
+  async (_, path) => {
+    const request = {
+      httpMethod: 'GET',
+      path: '/',
+      headers: { accept: 'text/html' },
+      queryString: { q: '1' },
+      body: '',
+    }
+
+    const asked = await invokeBundle('console', {}, { node: await path(), event: request })
+    const junk = await invokeBundle('console', {}, { node: await path(), event: null, context: null })
+
+    expect(asked.result).toEqual({
+      statusCode: 503,
+      headers: {
+        'content-type': 'text/plain; charset=utf-8',
+        'cache-control': 'no-store',
+        'x-content-type-options': 'nosniff',
+      },
+      body: 'The console is not in this version of Rollcall.\n',
+    })
+    expect(junk.result).toEqual(asked.result)
+  },
+)
+
 describe('after a commit with deliveries', () => {
   test('reconcile invokes the webhook function, and not after one without', async () => {
     const scf = await recordInvokes()

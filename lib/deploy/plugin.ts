@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { readConfig } from '../config.ts'
+import { configFaults, readConfig } from '../config.ts'
 import { AppError, describe } from '../errors.ts'
 import { cloudOf } from '../scf.ts'
 import type { Cloud } from '../tencent.ts'
@@ -77,6 +77,9 @@ const REFUSED = [
   'preserve-runtime-env',
 ]
 
+/** Of the configuration: what all functions together need. */
+const PARTS = ['databaseUrl', 'accounts', 'addressGuard', 'keyring', 'retention', 'logLevel', 'cloud'] as const
+
 export class TencentProvider {
   readonly commands = {
     plan: { usage: 'Show what a deployment would change', lifecycleEvents: ['plan'], options: {} },
@@ -148,14 +151,16 @@ export class TencentProvider {
   }
 
   /** Tencent Cloud with the credential of who deploys. Its address may be a setting of the stage. */
-  private openCloud(service: Service, settings?: Settings): Cloud {
+  private async openCloud(service: Service, settings?: Settings): Promise<Cloud> {
     const url = settings?.TENCENT_API_URL
-    const { cloud } = readConfig({ ...process.env, ...(url !== undefined && { TENCENT_API_URL: url }) }, ['cloud'])
+    const { cloud } = await readConfig({ ...process.env, ...(url !== undefined && { TENCENT_API_URL: url }) }, [
+      'cloud',
+    ])
     return cloudOf({ url: cloud.url, region: service.region }, process.env)
   }
 
   /** As `openCloud`, for commands that can do without the stage's file. */
-  private openCloudOf(service: Service): Cloud {
+  private async openCloudOf(service: Service): Promise<Cloud> {
     const path = join(this.serverless.serviceDir, service.settingsFile)
     let settings: Settings | undefined
     try {
@@ -168,7 +173,7 @@ export class TencentProvider {
 
   private readSettings(service: Service): Settings {
     const settings = readSettings(join(this.serverless.serviceDir, service.settingsFile))
-    const faults = settingsFaults(service, settings)
+    const faults = [...configFaults(settings, [...PARTS]), ...settingsFaults(service, settings)]
     if (faults.length > 0) throw new AppError('config_invalid', [`${service.settingsFile}:`, ...faults].join('\n- '))
     return settings
   }
@@ -205,7 +210,7 @@ export class TencentProvider {
     if (only !== undefined) this.declared(service)
     const settings = this.readSettings(service)
     const deployment = this.deployment(service, settings, only)
-    const cloud = this.openCloud(service, settings)
+    const cloud = await this.openCloud(service, settings)
     const plan = await planDeployment(cloud, deployment, new Date())
     for (const line of showPlan(plan, deployment.desired)) this.output.writeText(line)
     return { cloud, deployment, plan }
@@ -225,7 +230,7 @@ export class TencentProvider {
 
   private async listReleases(): Promise<void> {
     const service = this.readService()
-    const functions = await readFunctions(this.openCloudOf(service), service)
+    const functions = await readFunctions(await this.openCloudOf(service), service)
     for (const { release, versions, isLive } of releasesOf(functions)) {
       const all = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
       this.output.writeText(`${release.time}${isLive ? ' (live)' : ''}: ${all.join(', ')}`)
@@ -234,7 +239,7 @@ export class TencentProvider {
 
   private async info(): Promise<void> {
     const service = this.readService()
-    const functions = await readFunctions(this.openCloudOf(service), service)
+    const functions = await readFunctions(await this.openCloudOf(service), service)
     for (const line of describeService(service, functions)) this.output.writeText(line)
   }
 
@@ -254,7 +259,7 @@ export class TencentProvider {
     const { name, timeoutSeconds } = this.declared(service)
     const { qualifier = '$DEFAULT', log } = this.options
     const event = this.eventData()
-    const invoked = await invoke(this.openCloudOf(service), name, { qualifier, timeoutSeconds, event })
+    const invoked = await invoke(await this.openCloudOf(service), name, { qualifier, timeoutSeconds, event })
     if (log || invoked.fault !== undefined) this.output.log.notice(invoked.log)
     if (invoked.fault !== undefined) throw new AppError('invoke_failed', `function ${name} failed: ${invoked.fault}`)
     this.output.writeText(invoked.answer)
@@ -288,7 +293,7 @@ export class TencentProvider {
   private async logs(): Promise<void> {
     const service = this.readService()
     const { name } = this.declared(service)
-    const cloud = this.openCloudOf(service)
+    const cloud = await this.openCloudOf(service)
     const topicId = await topicOf(cloud, name)
     let from = startOf(this.options.startTime ?? '10m', Date.now())
     for (;;) {
@@ -308,14 +313,14 @@ export class TencentProvider {
 
   private async remove(): Promise<void> {
     const service = this.readService()
-    const removed = await removeService(this.openCloudOf(service), service)
+    const removed = await removeService(await this.openCloudOf(service), service)
     for (const name of removed) this.output.log.notice(`${name}: removed`)
     this.output.writeText(removed.length === 0 ? 'nothing to remove' : 'removed; the database is untouched')
   }
 
   private async rollback(): Promise<void> {
     const service = this.readService()
-    const cloud = this.openCloudOf(service)
+    const cloud = await this.openCloudOf(service)
     const { release, moves } = planRollback(await readFunctions(cloud, service), this.options.timestamp)
     for (const { name, from, to } of moves) this.output.writeText(`~ ${name}: version ${from} → ${to}`)
     for (const one of moves) await move(cloud, one)

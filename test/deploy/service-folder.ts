@@ -37,8 +37,8 @@ export function openServiceFolder(): ServiceFolder {
     serverless: (args, cloud, env = {}) => {
       const credential = cloud && {
         TENCENT_API_URL: cloud.url,
-        TENCENTCLOUD_SECRETID: cloud.person.secretId,
-        TENCENTCLOUD_SECRETKEY: cloud.person.secretKey,
+        TENCENTCLOUD_SECRET_ID: cloud.person.secretId,
+        TENCENTCLOUD_SECRET_KEY: cloud.person.secretKey,
       }
       const program = join(path, 'node_modules', 'serverless', 'bin', 'serverless.js')
       return startNode([program, ...args], { cwd: path, env: { HOME: path, ...credential, ...env } }).ended
