@@ -464,7 +464,7 @@ describe('an instance', () => {
       return { ...page, words: lines.map(({ SCF_Message = '' }) => SCF_Message), lines }
     }
     const mine = `SCF_FunctionName:"first" AND SCF_RequestId:"${FunctionRequestId}"`
-    expect((await found({ Query: `${mine} AND SCF_Type:Custom` })).lines).toMatchObject([
+    expect((await found({ QueryString: `${mine} AND SCF_Type:Custom` })).lines).toMatchObject([
       {
         SCF_FunctionName: 'first',
         SCF_Message: 'run 2 two',
@@ -473,8 +473,8 @@ describe('an instance', () => {
         SCF_StatusCode: '200',
       },
     ])
-    const first = await found({ Query: mine, Limit: 3 })
-    const rest = await found({ Query: mine, Limit: 3, Context: first.Context })
+    const first = await found({ QueryString: mine, Limit: 3 })
+    const rest = await found({ QueryString: mine, Limit: 3, Context: first.Context })
     expect([...first.words, ...rest.words].map((text) => text.split(' ')[0])).toEqual([
       'START',
       'run',
@@ -483,8 +483,8 @@ describe('an instance', () => {
       'Report',
     ])
     expect([first.ListOver, rest.ListOver]).toEqual([false, true])
-    expect((await found({ Query: 'SCF_FunctionName:"other"' })).words).toEqual([])
-    expect(await codeOf('SearchLog', { ...search, Query: '*', TopicId: 'other' }, { service: 'cls' })).toBe(
+    expect((await found({ QueryString: 'SCF_FunctionName:"other"' })).words).toEqual([])
+    expect(await codeOf('SearchLog', { ...search, QueryString: '*', TopicId: 'other' }, { service: 'cls' })).toBe(
       'ResourceNotFound.TopicNotExist',
     )
   })
