@@ -7,7 +7,6 @@ import { callApi, type Cloud } from '../tencent.ts'
 import { meaningOf } from './meaning.ts'
 
 interface Actions {
-  CreateAlias: [Scf.CreateAliasRequest, Scf.CreateAliasResponse]
   CreateFunction: [Scf.CreateFunctionRequest, Scf.CreateFunctionResponse]
   CreateTrigger: [Scf.CreateTriggerRequest, Scf.CreateTriggerResponse]
   DeleteFunction: [Scf.DeleteFunctionRequest, Scf.DeleteFunctionResponse]

@@ -16,6 +16,7 @@ let folder: ServiceFolder
 let world: World
 let api: SimulatedAccount
 let cloud: Cloud
+let settings: Record<string, string>
 
 beforeAll(async () => {
   folder = openServiceFolder()
@@ -23,8 +24,21 @@ beforeAll(async () => {
   // An empty database, as a newcomer has it.
   await sql`drop schema report cascade; drop schema public cascade; create schema public`.execute(world.db)
   api = await world.simulate('default', { cachedShare: 1 })
-  cloud = await openCloud({ roles: ['runs'], vpcs: { 'vpc-1': ['subnet-1'] } })
-  folder.settings('prod', { ...api.env, TENCENT_API_URL: cloud.url })
+  // With the policies that docs/deploying.md tells to give, and no more.
+  const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'deploying.md'), 'utf8')
+  const [roleMay, personMay] = [...page.matchAll(/"statement": (\[[\s\S]*?\n {2}\])/g)].map(([, text = '']) =>
+    (JSON.parse(text) as { action: string[] }[]).flatMap(({ action }) => action),
+  )
+  cloud = await openCloud({ roles: ['runs'], roleMay: roleMay ?? [], personMay: personMay ?? [] })
+  const { DATABASE_URL = '', IVH_ACCESS_TOKEN = '', ...open } = api.env
+  cloud.secrets.set('rollcall-database', DATABASE_URL).set('rollcall-access-token', IVH_ACCESS_TOKEN)
+  settings = {
+    ...open,
+    DATABASE_URL: 'ssm:rollcall-database',
+    IVH_ACCESS_TOKEN: 'ssm:rollcall-access-token',
+    TENCENT_API_URL: cloud.url,
+  }
+  folder.settings('prod', settings)
 })
 afterAll(async () => {
   await cloud.close()
@@ -35,6 +49,12 @@ beforeEach(() => void (cloud.calls.length = 0))
 
 const STAGE = ['--stage', 'prod', '--param', 'role=runs', '--param', 'logsetId=set', '--param', 'topicId=topic']
 const serverless = (...args: string[]) => folder.serverless([...args, ...STAGE], cloud)
+/** Values in place of the secrets, which who deploys may not read. */
+const own = () =>
+  ['DATABASE_URL', 'IVH_ACCESS_TOKEN', 'WEBHOOK_FUNCTION'].flatMap((name) => [
+    '--env',
+    `${name}=${api.env[name] ?? ''}`,
+  ])
 /** The calls that changed something, as `Action of FUNCTION`. */
 const changes = () =>
   cloud.calls
@@ -104,6 +124,8 @@ test('a deployment makes everything, and what it makes does the whole job', asyn
   expect(receiver.received.map(({ event }) => event.type)).toEqual(['session.started', 'session.closed'])
   expect(receiver.unverified).toBe(0)
   expect(cloud.invocations.filter(({ error }) => error !== '')).toEqual([])
+  const environments = cloud.functions().map(({ latest }) => JSON.stringify(latest.settings.Environment))
+  expect(environments.join()).not.toMatch(/postgresql:/)
   // Reconcile's role invokes the webhook function; nobody waits for its timer.
   expect(cloud.invocations.filter(({ source }) => source === 'event')).not.toEqual([])
 })
@@ -148,7 +170,7 @@ test('an interval that changes changes its trigger, and one that is declared no 
 })
 
 test('a setting that changes goes to the functions that have it, and nobody sees its value', async () => {
-  folder.settings('prod', { ...api.env, TENCENT_API_URL: cloud.url, SECRET_KEY: 'ab'.repeat(32) })
+  folder.settings('prod', { ...settings, SECRET_KEY: 'ab'.repeat(32) })
 
   const { stdout, stderr } = await serverless('deploy')
 
@@ -221,16 +243,7 @@ test('it can be looked at, invoked and read', async () => {
   const info = await serverless('info')
   const invoked = await serverless('invoke', '--function', 'reconcile')
   const event = JSON.stringify({ Type: 'Timer' })
-  const local = await serverless(
-    'invoke',
-    'local',
-    '--function',
-    'reconcile',
-    '--data',
-    event,
-    '--env',
-    'WEBHOOK_FUNCTION=',
-  )
+  const local = await serverless('invoke', 'local', '--function', 'reconcile', '--data', event, ...own())
   const logs = await serverless('logs', '--function', 'reconcile')
   const none = await serverless('logs', '--function', 'reconcile', '--filter', 'SCF_Level:ERROR')
 
@@ -251,11 +264,12 @@ test('it can be looked at, invoked and read', async () => {
 })
 
 test('what fails is told, with exit code 1', async () => {
-  folder.settings('prod', { ...api.env, IVH_ACCESS_TOKEN: 'wrong', TENCENT_API_URL: cloud.url })
+  folder.settings('prod', { ...settings, IVH_ACCESS_TOKEN: 'wrong' })
   await serverless('deploy', 'function', '--function', 'reconcile')
 
   const invoked = await serverless('invoke', '--function', 'reconcile')
-  const local = await serverless('invoke', 'local', '--function', 'reconcile')
+  const unread = await serverless('invoke', 'local', '--function', 'reconcile')
+  const local = await serverless('invoke', 'local', '--function', 'reconcile', ...own(), '--env', 'IVH_ACCESS_TOKEN=no')
   const event = await serverless('invoke', '--function', 'reconcile', '--data', '{')
   const option = await serverless('deploy', '--force')
 
@@ -264,6 +278,10 @@ test('what fails is told, with exit code 1', async () => {
     expect.stringMatching(/function rollcall-prod-reconcile failed: .*100005/),
   ])
   expect([local.code, local.stdout]).toEqual([1, expect.stringMatching(/reconcile failed: .*100005/)])
+  expect([unread.code, unread.stdout]).toEqual([
+    1,
+    expect.stringMatching(/DATABASE_URL .* could not be read: UnauthorizedOperation/),
+  ])
   expect([event.code, event.stdout]).toEqual([1, expect.stringContaining('the event is no JSON')])
   expect([option.code, option.stdout]).toEqual([1, expect.stringContaining('--force is not for SCF')])
 })
