@@ -6,7 +6,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { parseArgs, promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
-import { hasNode18, node18 } from '../test/support/node18.ts'
+import { NODES } from '../test/support/nodes.ts'
 import type { Report } from './main.ts'
 import { ROOT } from './program.ts'
 import { median, rounded } from './statistics.ts'
@@ -39,7 +39,7 @@ export async function bundles(args: string[]): Promise<Report> {
   execFileSync(process.execPath, ['build.mjs'], { cwd: ROOT, stdio: 'inherit' })
   const peers = [emptyFile(), ...(values.beside === undefined ? [] : bundlesIn(values.beside, 'beside: '))]
   const all = [...bundlesIn(join(ROOT, 'dist/functions')), ...peers]
-  const nodes = [process.execPath, ...(hasNode18 ? [await node18()] : [])]
+  const nodes = await Promise.all(NODES.map(([, path]) => path()))
   const versions = new Map(nodes.map((node) => [node, execFileSync(node, ['--version'], { encoding: 'utf8' }).trim()]))
 
   for (let round = 0; round < Number(values.rounds); round += 1) {

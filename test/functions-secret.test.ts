@@ -1,11 +1,11 @@
-// The built bundles with settings that name secrets, as instances that stay warm; on the Node 18.15 that SCF documents, too.
+// The built bundles with settings that name secrets, as instances that stay warm; on the Nodes of SCF's runtimes.
 // Doubles at the network's rim: the simulator, and Tencent Cloud's API (test/support/tencent-api.ts), which checks signatures.
 import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createSession, startSession } from '../lib/local/simulator/simulator.ts'
 import { invokeBundle, startInstance, type WarmInstance } from './support/bundle.ts'
-import { hasNode18, node18 } from './support/node18.ts'
+import { NODES } from './support/nodes.ts'
 import { holding, role, secretsAsked, serveTencent, type TencentApi } from './support/tencent-api.ts'
 import { openWorld, type SimulatedAccount, type World } from './support/world.ts'
 
@@ -75,11 +75,7 @@ function expectNoSecret(...texts: (string | undefined)[]): void {
   for (const text of texts) for (const one of hidden) expect(text ?? '').not.toContain(one)
 }
 
-const nodes = [['this Node', () => Promise.resolve(process.execPath)] as const].concat(
-  hasNode18 ? [['Node 18.15', node18] as never] : [],
-)
-
-describe.each(nodes)('on %s', (_, path) => {
+describe.each(NODES)('on %s', (_, path) => {
   test('migrate, reconcile and webhook work with secrets, and each asks only for its own', async () => {
     const node = await path()
     const receiver = await world.subscribe({ events: ['session.started'] })
