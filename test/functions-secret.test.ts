@@ -6,7 +6,15 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createSession, startSession } from '../lib/local/simulator/simulator.ts'
 import { invokeBundle, startInstance, type WarmInstance } from './support/bundle.ts'
 import { NODES } from './support/nodes.ts'
-import { holding, role, secretsAsked, serveTencent, type TencentApi } from './support/tencent-api.ts'
+import {
+  type Answer,
+  holding,
+  refuse,
+  role,
+  secretsAsked,
+  serveTencent,
+  type TencentApi,
+} from './support/tencent-api.ts'
 import { openWorld, type SimulatedAccount, type World } from './support/world.ts'
 
 const FIRST_PASSWORD = 'hush-first-password'
@@ -16,6 +24,8 @@ let world: World
 let account: SimulatedAccount
 let tencent: TencentApi
 let secrets: Record<string, string>
+/** What the API does before it does what it should. */
+const faults: Answer[] = []
 /** Who the functions are in Postgres. */
 let user: string
 const instances: WarmInstance[] = []
@@ -30,7 +40,8 @@ beforeEach(async () => {
     'rollcall-token': account.account.api.accessToken,
     'rollcall-key': '0123456789abcdef'.repeat(4),
   }
-  tencent = await serveTencent(holding(secrets))
+  const working = holding(secrets)
+  tencent = await serveTencent((response, call) => (faults.shift() ?? working)(response, call))
 })
 afterEach(async () => {
   for (const instance of instances.splice(0)) await instance.stop()
@@ -76,7 +87,7 @@ function expectNoSecret(...texts: (string | undefined)[]): void {
 }
 
 describe.each(NODES)('on %s', (_, path) => {
-  test('migrate, reconcile and webhook work with secrets, and each asks only for its own', async () => {
+  test('migrate, reconcile and webhook work with secrets from an API that throttles and hangs up, and each asks only for its own', async () => {
     const node = await path()
     const receiver = await world.subscribe({ events: ['session.started'] })
     const created = createSession(account.simulator, { userId: 'abc', projectId: 'p' })
@@ -85,11 +96,13 @@ describe.each(NODES)('on %s', (_, path) => {
     const invoke = async (name: string) => {
       const before = secretsAsked(tencent).length
       const invocation = await invokeBundle(name, environment(), { node })
-      asked.push(secretsAsked(tencent).slice(before).sort())
+      asked.push([...new Set(secretsAsked(tencent).slice(before))].sort())
       return invocation
     }
 
+    faults.push((response) => refuse(response, 'RequestLimitExceeded'))
     const migrated = await invoke('migrate')
+    faults.push((response) => response.destroy())
     const reconciled = await invoke('reconcile')
     const drained = await invoke('webhook')
 
@@ -97,6 +110,7 @@ describe.each(NODES)('on %s', (_, path) => {
     expect(reconciled.result).toMatchObject({ accounts: [{ outcome: 'committed', listed: 1, events: 3 }] })
     expect(drained.result).toMatchObject({ delivered: 1 })
     expect(receiver.received.map(({ event }) => event.type)).toEqual(['session.started'])
+    expect(faults).toEqual([])
     expect(asked).toEqual([['rollcall-db'], ['rollcall-db', 'rollcall-token'], ['rollcall-db', 'rollcall-key']])
     expectNoSecret(...[migrated, reconciled, drained].map(({ log }) => log))
   }, 120_000)
