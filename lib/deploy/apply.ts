@@ -6,7 +6,7 @@ import type { Cloud } from '../tencent.ts'
 import { LATEST, LIVE } from './actual.ts'
 import type { Configuration, DesiredFunction } from './desired.ts'
 import { invoke } from './invoke.ts'
-import { type Release, versionMark } from './mark.ts'
+import { functionMark, type Release, versionMark } from './mark.ts'
 import type { Change } from './plan.ts'
 import { orNothing, scf, untilActive, untilGone } from './scf.ts'
 import type { Trigger } from './service.ts'
@@ -36,6 +36,9 @@ export async function apply(
       await deleteFunction(cloud, desired.name)
       return undefined
     case 'code':
+      // Or the description would tell of the old code when this ends before it tells of the new one.
+      await scf(cloud, 'UpdateFunctionConfiguration', { ...it, Description: functionMark(desired.owner) })
+      await untilActive(cloud, desired.name)
       await scf(cloud, 'UpdateFunctionCode', {
         ...it,
         Handler: String(desired.configuration.Handler),

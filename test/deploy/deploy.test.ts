@@ -147,9 +147,13 @@ test('a changed function alone is updated', async () => {
   expect(planned.stdout).toMatch(/~ rollcall-prod-webhook\n {4}~ code, [\d.]+ kB\n {4}~ live: 1 → a new version/)
   expect(code).toBe(0)
   expect(changes()).toEqual(
-    ['UpdateFunctionCode', 'UpdateFunctionConfiguration', 'PublishVersion', 'UpdateAlias'].map(
-      (one) => `${one} of webhook`,
-    ),
+    [
+      'UpdateFunctionConfiguration',
+      'UpdateFunctionCode',
+      'UpdateFunctionConfiguration',
+      'PublishVersion',
+      'UpdateAlias',
+    ].map((one) => `${one} of webhook`),
   )
   expect(live()['rollcall-prod-webhook']).toBe('2')
   await pass(1)

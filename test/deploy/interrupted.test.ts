@@ -116,6 +116,31 @@ describe.each([
   )
 })
 
+test('cut off after any of its calls, it leaves nothing to a deployment of something else', async () => {
+  const third = deployment('one', { memoryMb: 512 })
+  await deploy(third)
+  const [expected] = [state().map(({ live }) => live)]
+  const start = async () => {
+    await cloud.close()
+    cloud = await openCloud({ busyMs: 1 })
+    await deploy(first)
+    cloud.calls.length = 0
+  }
+  await start()
+  await deploy(second)
+  const calls = changed()
+
+  for (let n = 1; n < calls; n += 1) {
+    await start()
+    cloud.dieAfter(n, 'lost')
+    await deploy(second).catch(() => undefined)
+    cloud.revive()
+    await deploy(third)
+
+    expect([n, state().map(({ live }) => live)]).toEqual([n, expected])
+  }
+}, 120_000)
+
 describe('one fault', () => {
   const actions = [
     'CreateFunction',
