@@ -5,7 +5,7 @@ import { openDatabase } from '../lib/store/database.ts'
 
 /** Invoked at deploy, since Postgres may be reachable only from inside the VPC → the newest migration. */
 export async function main_handler(): Promise<{ applied: string[] }> {
-  const { databaseUrl, logLevel } = readConfig(process.env, ['databaseUrl', 'logLevel'])
+  const { databaseUrl, logLevel } = await readConfig(process.env, ['databaseUrl', 'logLevel'])
   const db = openDatabase(databaseUrl, { connections: 1 })
   try {
     const applied = await migrateToLatest(db)

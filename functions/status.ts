@@ -9,7 +9,7 @@ const RESERVE_MS = 2_000
 
 /** Invoked by who operates it, since Postgres may be reachable only from inside the VPC → how it goes. Changes nothing. */
 export async function main_handler(_event: unknown, context: unknown): Promise<Status> {
-  const { databaseUrl, logLevel } = readConfig(process.env, ['databaseUrl', 'logLevel'])
+  const { databaseUrl, logLevel } = await readConfig(process.env, ['databaseUrl', 'logLevel'])
   const queryTimeoutMs = Math.max(1_000, timeLimitMs(context) - RESERVE_MS)
   const db = openDatabase(databaseUrl, { connections: 1, queryTimeoutMs })
   try {

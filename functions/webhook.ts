@@ -7,16 +7,16 @@ import { prune } from '../lib/prune.ts'
 import { rollUp } from '../lib/roll-up.ts'
 import { isTimer, timeLimitMs } from '../lib/scf.ts'
 import { openDatabase } from '../lib/store/database.ts'
+import { keepWarm } from '../lib/warm.ts'
 
-const open = () => {
-  const config = readConfig(process.env, ['databaseUrl', 'addressGuard', 'keyring', 'retention', 'logLevel'])
+const open = async () => {
+  const config = await readConfig(process.env, ['databaseUrl', 'addressGuard', 'keyring', 'retention', 'logLevel'])
   const { databaseUrl, addressGuard, keyring, retention, logLevel } = config
   const log = openLog(logLevel, console.log)
   return { db: openDatabase(databaseUrl), poster: openPoster(addressGuard), keyring, retention, log }
 }
 
-/** Opened by the first invocation, kept while the instance is warm. */
-let services: ReturnType<typeof open> | undefined
+const warm = keepWarm(open, ({ db }) => db.destroy())
 
 /** The share of a timer's invocation that is for sums, and for the removal of what is old, each; and the most of it. */
 const CARE_SHARE = 0.1
@@ -28,16 +28,17 @@ const LONGEST_CARE_MS = 2_000
  * fails, or a key is missing.
  */
 export async function main_handler(event: unknown, context: unknown): Promise<DrainResult> {
-  const { db, poster, keyring, retention, log } = (services ??= open())
   const startedAt = performance.now()
-  const timeMs = timeLimitMs(context)
-  const careMs = isTimer(event) ? Math.min(timeMs * CARE_SHARE, LONGEST_CARE_MS) : 0
-  const result = await drain(db, poster, { timeMs: timeMs - 2 * careMs, keyring })
-  // What was delivered is delivered: to throw, upon which SCF begins anew, would help nobody.
-  const summed = careMs > 0 ? await rollUp(db, careMs).catch(describe) : null
-  const pruned = careMs > 0 ? await prune(db, retention, careMs).catch(describe) : null
-  const durationMs = Math.round(performance.now() - startedAt)
-  const isWell = typeof summed !== 'string' && typeof pruned !== 'string'
-  log(isWell ? 'info' : 'error', 'drained', { ...result, summed, pruned, durationMs })
-  return result
+  return warm(async ({ db, poster, keyring, retention, log }) => {
+    const timeMs = timeLimitMs(context) - (performance.now() - startedAt)
+    const careMs = isTimer(event) ? Math.min(timeMs * CARE_SHARE, LONGEST_CARE_MS) : 0
+    const result = await drain(db, poster, { timeMs: timeMs - 2 * careMs, keyring })
+    // What was delivered is delivered: to throw, upon which SCF begins anew, would help nobody.
+    const summed = careMs > 0 ? await rollUp(db, careMs).catch(describe) : null
+    const pruned = careMs > 0 ? await prune(db, retention, careMs).catch(describe) : null
+    const durationMs = Math.round(performance.now() - startedAt)
+    const isWell = typeof summed !== 'string' && typeof pruned !== 'string'
+    log(isWell ? 'info' : 'error', 'drained', { ...result, summed, pruned, durationMs })
+    return result
+  })
 }

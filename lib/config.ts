@@ -1,5 +1,5 @@
-// Reads settings once, at the rim: what comes out is checked and typed, and every fault is told at once, by name. It must
-// never put a setting's value into a message when that value may be a secret.
+// Reads settings once, at the rim, and the secrets they name: what comes out is checked and typed, and every fault is told at
+// once, by name. It must never put a setting's value into a message when that value may be a secret.
 import * as v from 'valibot'
 import { type AddressGuard, addressGuard, parseUrl } from './address.ts'
 import type { Keyring } from './core/seal.ts'
@@ -7,6 +7,9 @@ import { AppError } from './errors.ts'
 import { type LogLevel, LOG_LEVELS } from './log.ts'
 import type { Retention } from './prune.ts'
 import type { Account } from './reconcile.ts'
+import { cloudOf } from './scf.ts'
+import { namesSecret, readSecrets, secretName } from './secrets.ts'
+import { type Cloud, readSecret } from './tencent.ts'
 
 /** Settings by name, as the process has them. */
 export type Environment = Record<string, string | undefined>
@@ -25,6 +28,7 @@ const httpUrl = v.pipe(
 const secret = v.pipe(
   v.string(({ input }) => (input === undefined ? 'is not set' : 'is no text')),
   v.regex(/^\S+$/, 'is empty or has a space in it'),
+  v.check((text) => !namesSecret(text), 'names a secret, which only a whole setting can'),
 )
 const accountName = v.pipe(
   v.string('is no text'),
@@ -99,8 +103,15 @@ export interface Config {
   cloud: { url: URL; region: string }
 }
 
-/** Gives a setting checked by a schema, or undefined after noting its faults. */
-type Read = <Schema extends v.GenericSchema>(name: string, schema: Schema) => v.InferOutput<Schema> | undefined
+/**
+ * Gives a setting checked by a schema, or undefined after noting its faults; `secretFault` instead of them for what came from
+ * a secret, where they quote the value.
+ */
+type Read = <Schema extends v.GenericSchema>(
+  name: string,
+  schema: Schema,
+  secretFault?: string,
+) => v.InferOutput<Schema> | undefined
 
 const DEFAULT_BASE_URL = 'https://gw.tvs.qq.com'
 
@@ -134,6 +145,7 @@ const readers: { [Part in keyof Config]: (read: Read, env: Environment) => Confi
           }
         }),
       ),
+      'holds something that is no address range such as 10.0.0.0/8 or fd00::/8',
     ),
   keyring: (read) => read('SECRET_KEY', keyring),
   webhookFunction: (read) =>
@@ -163,26 +175,74 @@ export function withoutBlanks(environment: Environment): Environment {
 }
 
 /**
- * The wanted parts of the configuration, from an environment in which an empty setting counts as unset. Throws one
- * `config_invalid` that names every bad setting and says what it should be, never its value.
+ * The wanted parts of the configuration, from an environment in which an empty setting counts as unset. Only secrets that
+ * these parts name are read, by `read` with the credential in that environment. Throws one AppError that names every bad
+ * setting and says what it should be, never its value: `config_invalid`, or `secret_unreadable` when nothing else is wrong.
  */
-export function readConfig<Part extends keyof Config>(environment: Environment, wanted: Part[]): Pick<Config, Part> {
+export async function readConfig<Part extends keyof Config>(
+  environment: Environment,
+  wanted: Part[],
+  read: (cloud: Cloud, name: string) => Promise<string> = readSecret,
+): Promise<Pick<Config, Part>> {
   const env = withoutBlanks(environment)
-  const faults: string[] = []
-  const read: Read = (name, schema) => {
-    if (env[name]?.startsWith('ssm:')) {
-      faults.push(`${name} names a secret of the Secrets Manager, which this version cannot read yet`)
+  const named = secretsNamed(env, wanted)
+  const faults = new Set<string>()
+  const cloud = named.size > 0 ? readers.cloud(checked(env, faults), env) : undefined
+  const { values, failures } = cloud
+    ? await readSecrets(named, (name) => read(cloudOf(cloud, environment), name))
+    : { values: {}, failures: [] }
+
+  const resolved = { ...env, ...values }
+  const check = checked(resolved, faults, new Map([...named.keys()].map((name) => [name, name in values])))
+  const config = Object.fromEntries(wanted.map((part) => [part, readers[part](check, resolved)]))
+  if (faults.size + failures.length > 0) {
+    const isUnreadable = faults.size === 0 && failures.every(({ code }) => code === 'secret_unreadable')
+    const messages = [...faults, ...failures.map(({ message }) => message)]
+    throw new AppError(isUnreadable ? 'secret_unreadable' : 'config_invalid', messages.join('; '))
+  }
+  return config as Pick<Config, Part>
+}
+
+/** What is wrong with the wanted parts as far as can be told without reading a secret: settings by name, never their values. */
+export function configFaults(environment: Environment, wanted: (keyof Config)[]): string[] {
+  const env = withoutBlanks(environment)
+  const faults = new Set<string>()
+  const unread = [...secretsNamed(env, wanted).keys()].map((name) => [name, false] as const)
+  const check = checked(env, faults, new Map(unread))
+  for (const part of wanted) readers[part](check, env)
+  return [...faults]
+}
+
+/** Secrets are read with these. */
+const NEVER_SECRET = new Set(['TENCENT_API_URL', 'TENCENTCLOUD_REGION'])
+
+/** The settings of the wanted parts that name a secret, each with the secret's name. */
+function secretsNamed(env: Environment, wanted: (keyof Config)[]): Map<string, string> {
+  const named = new Map<string, string>()
+  const note: Read = (variable) => {
+    const name = secretName(env[variable] ?? '')
+    if (name !== undefined && !NEVER_SECRET.has(variable)) named.set(variable, name)
+    return undefined
+  }
+  for (const part of wanted) readers[part](note, env)
+  return named
+}
+
+/** Checks settings and notes their faults. Of those that name a secret, `isRead` says whether it could be read. */
+function checked(env: Environment, faults: Set<string>, isRead: ReadonlyMap<string, boolean> = new Map()): Read {
+  return (name, schema, secretFault) => {
+    if (isRead.get(name) === false) return undefined
+    if (namesSecret(env[name] ?? '')) {
+      const expected = 'expected `ssm:` and its name, of up to 128 letters, digits, dashes and underscores'
+      faults.add(`${name} ${NEVER_SECRET.has(name) ? 'cannot be a secret' : `names no secret; ${expected}`}`)
       return undefined
     }
     const parsed = v.safeParse(schema, env[name])
     if (parsed.success) return parsed.output
     for (const issue of parsed.issues) {
       const path = issue.path?.map((part) => `[${String(part.key)}]`).join('') ?? ''
-      faults.push(`${name}${path} ${issue.message}`)
+      faults.add(`${name}${path} ${(isRead.has(name) && secretFault) || issue.message}`)
     }
     return undefined
   }
-  const config = Object.fromEntries(wanted.map((part) => [part, readers[part](read, env)]))
-  if (faults.length > 0) throw new AppError('config_invalid', faults.join('; '))
-  return config as Pick<Config, Part>
 }

@@ -3,6 +3,7 @@ import { inert } from './inert.ts'
 /** Every kind of fault Rollcall raises itself. Logs and exit messages carry the code; the README explains each. */
 export type ErrorCode =
   | 'config_invalid' // a setting is missing or malformed: nothing was touched
+  | 'secret_unreadable' // a secret that a setting names could not be read: nothing was touched
   | 'input_invalid' // an argument of a command or a request is wrong
   | 'not_found' // what was named does not exist
   | 'api_unreachable' // no complete answer from the Digital Human API in time

@@ -146,6 +146,11 @@ async function listAndCommit(
   })
 }
 
+/** Whether an account failed since the database could not be reached, or refused who we say we are. */
+export function lostDatabase(results: TickResult[]): boolean {
+  return results.some(({ reason }) => reason?.startsWith('database_unreachable: '))
+}
+
 /** Throws `no_account_reconciled`, with each account's reason, when every one failed. */
 export function assertReconciled(results: TickResult[]): void {
   if (results.some((result) => result.outcome !== 'failed')) return

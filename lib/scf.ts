@@ -20,12 +20,21 @@ export function isTimer(event: unknown): boolean {
   return v.safeParse(timerSchema, event).success
 }
 
-/** Tencent Cloud's API with the running role's temporary credential, as SCF injects it into the environment. */
+/**
+ * Tencent Cloud's API with the credential that the environment has at each call: the temporary one of the running role, as
+ * SCF injects it, else a person's, by the names that Tencent's own tools read.
+ */
 export function cloudOf(config: { url: URL; region: string }, env: Environment): Cloud {
-  const credential = () => ({
+  const ofRole = () => ({
     secretId: env.TENCENTCLOUD_SECRETID,
     secretKey: env.TENCENTCLOUD_SECRETKEY,
     token: env.TENCENTCLOUD_SESSIONTOKEN,
   })
-  return { ...config, credential }
+  const ofPerson = () => ({
+    secretId: env.TENCENTCLOUD_SECRET_ID,
+    secretKey: env.TENCENTCLOUD_SECRET_KEY,
+    token: env.TENCENTCLOUD_TOKEN,
+  })
+  // One or the other as a whole: a token belongs to its key.
+  return { ...config, credential: () => (env.TENCENTCLOUD_SECRETID ? ofRole() : ofPerson()) }
 }

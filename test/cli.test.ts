@@ -11,6 +11,7 @@ import { table } from '../lib/cli/shell.ts'
 import { breakSession, closeSession, createSession, startSession } from '../lib/local/simulator/simulator.ts'
 import { openReceiver } from './support/receiver.ts'
 import { rollcall, startCli } from './support/run.ts'
+import { holding, role, secretsAsked, serveTencent } from './support/tencent-api.ts'
 import { openWorld, type SimulatedAccount, type World } from './support/world.ts'
 
 const HOSTILE = 'eve\u001b[2J\u001b]0;owned\u0007\r\nroot\u009b31m\u202e\u2028x'
@@ -303,6 +304,34 @@ describe('migrate', () => {
     const applied = results.flatMap(({ stdout }) => (JSON.parse(stdout) as { applied: string[] }).applied)
     expect(new Set(applied).size).toBe(applied.length)
     expect(applied).toContain('0001_foundation')
+  })
+})
+
+describe('settings that name secrets', () => {
+  const person = {
+    TENCENTCLOUD_SECRET_ID: role.TENCENTCLOUD_SECRETID,
+    TENCENTCLOUD_SECRET_KEY: role.TENCENTCLOUD_SECRETKEY,
+  }
+
+  it("are read with a person's credential, and only those that the command needs", async () => {
+    const tencent = await serveTencent(holding({ 'rollcall-db': world.url }))
+    undo.push(() => tencent.close())
+    const settings = { DATABASE_URL: 'ssm:rollcall-db', SECRET_KEY: 'ssm:rollcall-key', TENCENT_API_URL: tencent.url }
+
+    const listed = await rollcall(['endpoint', 'list', '--json'], { env: { ...settings, ...person } })
+    const refused = await failure(['drain'], { ...settings, ...person })
+
+    expect(listed).toMatchObject({ code: 0, stderr: '' })
+    expect(refused).toMatch(
+      /^secret_unreadable: SECRET_KEY \(secret rollcall-key\) could not be read: ResourceNotFound/,
+    )
+    expect(secretsAsked(tencent).sort()).toEqual(['rollcall-db', 'rollcall-db', 'rollcall-key'])
+  })
+
+  it('cannot be read without a credential: one line says which to set', async () => {
+    const refused = await failure(['endpoint', 'list'], { DATABASE_URL: 'ssm:rollcall-db' })
+
+    expect(refused).toMatch(/^config_invalid: DATABASE_URL .*TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY$/)
   })
 })
 

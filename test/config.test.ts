@@ -18,9 +18,9 @@ const everything: (keyof Config)[] = [
   'cloud',
 ]
 
-function refusal(environment: Environment, wanted = everything): AppError {
+async function refusal(environment: Environment, wanted = everything): Promise<AppError> {
   try {
-    readConfig(environment, wanted)
+    await readConfig(environment, wanted, noSecrets)
   } catch (error) {
     if (error instanceof AppError) return error
     throw error
@@ -29,11 +29,13 @@ function refusal(environment: Environment, wanted = everything): AppError {
 }
 
 /** One text for each setting: a fault's own words may have a semicolon in them. */
-const faults = (environment: Environment) => refusal(environment).message.split(/; (?=[A-Z]+_)/)
+const faults = async (environment: Environment) => (await refusal(environment)).message.split(/; (?=[A-Z]+_)/)
+
+const noSecrets = () => Promise.reject(new Error('a secret was asked for'))
 
 describe('readConfig', () => {
-  it('fills in what the three required settings leave open', () => {
-    const config = readConfig(required, everything)
+  it('fills in what the three required settings leave open', async () => {
+    const config = await readConfig(required, everything)
 
     expect(config).toMatchObject({
       databaseUrl: 'postgresql://rollcall:hush@db:5432/rollcall',
@@ -50,8 +52,8 @@ describe('readConfig', () => {
     })
   })
 
-  it('takes every optional setting', () => {
-    const config = readConfig(
+  it('takes every optional setting', async () => {
+    const config = await readConfig(
       {
         ...required,
         IVH_BASE_URL: 'http://127.0.0.1:8080',
@@ -117,16 +119,16 @@ describe('readConfig', () => {
     ['LOG_LEVEL', 'verbose', /debug, info, warn, error/],
     ['LOG_LEVEL', 'INFO', /debug, info, warn, error/],
     ['TENCENT_API_URL', 'tencentcloudapi.com', /https:\/\/ URL/],
-  ])('%s = %j is one fault, told by name and by what it should be', (name, value, expected) => {
-    const told = faults({ ...required, [name]: value })
+  ])('%s = %j is one fault, told by name and by what it should be', async (name, value, expected) => {
+    const told = await faults({ ...required, [name]: value })
 
     expect(told).toHaveLength(1)
     expect(told[0]).toMatch(new RegExp(`^${name} `))
     expect(told[0]).toMatch(expected)
   })
 
-  it('tells every fault in one message, so that one run is enough to mend them all', () => {
-    const error = refusal({
+  it('tells every fault in one message, so that one run is enough to mend them all', async () => {
+    const error = await refusal({
       DATABASE_URL: 'mysql://h/d',
       IVH_BASE_URL: 'nowhere',
       ROLLCALL_ACCOUNT: 'two words',
@@ -159,7 +161,7 @@ describe('readConfig', () => {
 
   it.each(['', ' ', '\t\n'])(
     '%j counts as unset: required settings are missed, the others take their default',
-    (unset) => {
+    async (unset) => {
       const names = [...Object.keys(required), 'IVH_ACCOUNTS']
       const optional = Object.fromEntries(
         ['IVH_BASE_URL', 'ROLLCALL_ACCOUNT', 'WEBHOOK_ALLOW', 'WEBHOOK_FUNCTION', 'LOG_LEVEL', 'IVH_ACCOUNTS'].map(
@@ -167,8 +169,8 @@ describe('readConfig', () => {
         ),
       )
 
-      const missed = faults(Object.fromEntries(names.map((name) => [name, unset])))
-      const config = readConfig({ ...required, ...optional }, everything)
+      const missed = await faults(Object.fromEntries(names.map((name) => [name, unset])))
+      const config = await readConfig({ ...required, ...optional }, everything)
 
       expect(missed).toEqual([
         expect.stringMatching(/^DATABASE_URL is not set/),
@@ -179,13 +181,13 @@ describe('readConfig', () => {
     },
   )
 
-  it('leaves settings that are not wanted alone, even bad ones', () => {
-    const config = readConfig({ DATABASE_URL: required.DATABASE_URL, LOG_LEVEL: 'loud' }, ['databaseUrl'])
+  it('leaves settings that are not wanted alone, even bad ones', async () => {
+    const config = await readConfig({ DATABASE_URL: required.DATABASE_URL, LOG_LEVEL: 'loud' }, ['databaseUrl'])
 
     expect(config).toEqual({ databaseUrl: required.DATABASE_URL })
   })
 
-  it('never puts a secret into its message, however the setting is malformed', () => {
+  it('never puts a secret into its message, however the setting is malformed', async () => {
     const secret = fc.stringMatching(/^[A-Za-z0-9+/=]{12,40}$/).map((text) => `hush${text}`)
     const spoil = fc.constantFrom<(secret: string) => Environment>(
       (text) => ({ IVH_APPKEY: `${text} ${text}` }),
@@ -204,9 +206,9 @@ describe('readConfig', () => {
       (text) => ({ IVH_ACCOUNTS: JSON.stringify([{ name: 'a', appkey: 'k', accessToken: 't', baseUrl: [text] }]) }),
     )
 
-    fc.assert(
-      fc.property(secret, spoil, (text, spoiled) => {
-        const error = refusal({ ...required, ...spoiled(text) })
+    await fc.assert(
+      fc.asyncProperty(secret, spoil, async (text, spoiled) => {
+        const error = await refusal({ ...required, ...spoiled(text) })
 
         expect(error.code).toBe('config_invalid')
         expect(error.message).not.toContain(text)
@@ -214,34 +216,34 @@ describe('readConfig', () => {
     )
   })
 
-  it('gives a configuration or config_invalid for whatever the settings hold', () => {
+  it('gives a configuration or config_invalid for whatever the settings hold', async () => {
     const names = [...Object.keys(required), 'IVH_BASE_URL', 'IVH_ACCOUNTS', 'ROLLCALL_ACCOUNT', 'WEBHOOK_ALLOW']
     const value = fc.oneof(fc.string({ unit: 'binary' }), fc.json(), fc.webUrl(), fc.constant(undefined))
     const environment = fc.dictionary(fc.constantFrom(...names, 'LOG_LEVEL', 'TENCENT_API_URL'), value)
 
-    fc.assert(
-      fc.property(environment, (settings) => {
-        expect(isReadOrRefused(settings)).toBe(true)
+    await fc.assert(
+      fc.asyncProperty(environment, async (settings) => {
+        expect(await isReadOrRefused(settings)).toBe(true)
       }),
     )
   })
 })
 
-function isReadOrRefused(settings: Environment): boolean {
+async function isReadOrRefused(settings: Environment): Promise<boolean> {
   try {
-    return readConfig(settings, everything).databaseUrl.startsWith('postgres')
+    return (await readConfig(settings, everything)).databaseUrl.startsWith('postgres')
   } catch (error) {
     return error instanceof AppError && error.code === 'config_invalid'
   }
 }
 
 describe('IVH_ACCOUNTS', () => {
-  const read = (list: unknown, more: Environment = {}) =>
-    readConfig({ ...more, IVH_ACCOUNTS: JSON.stringify(list) }, ['accounts']).accounts
+  const read = async (list: unknown, more: Environment = {}) =>
+    (await readConfig({ ...more, IVH_ACCOUNTS: JSON.stringify(list) }, ['accounts'])).accounts
   const account = (name: string) => ({ name, appkey: `${name}-key`, accessToken: `${name}-token` })
 
-  it('lists several accounts, each with its own keys and, if given, its own API', () => {
-    const accounts = read([account('a'), { ...account('b'), baseUrl: 'http://127.0.0.1:1' }])
+  it('lists several accounts, each with its own keys and, if given, its own API', async () => {
+    const accounts = await read([account('a'), { ...account('b'), baseUrl: 'http://127.0.0.1:1' }])
 
     expect(accounts).toEqual([
       { name: 'a', api: { appkey: 'a-key', accessToken: 'a-token', baseUrl: 'https://gw.tvs.qq.com' } },
@@ -249,8 +251,8 @@ describe('IVH_ACCOUNTS', () => {
     ])
   })
 
-  it('replaces the settings of the single account, but IVH_BASE_URL holds for those without a baseUrl', () => {
-    const accounts = read([account('a'), { ...account('b'), baseUrl: 'http://own' }], {
+  it('replaces the settings of the single account, but IVH_BASE_URL holds for those without a baseUrl', async () => {
+    const accounts = await read([account('a'), { ...account('b'), baseUrl: 'http://own' }], {
       IVH_BASE_URL: 'http://shared',
       IVH_APPKEY: 'not-this',
       IVH_ACCESS_TOKEN: 'not-this',
@@ -281,6 +283,10 @@ describe('IVH_ACCOUNTS', () => {
     ],
     ['[{"name":"a","appkey":"k"}]', [/^IVH_ACCOUNTS\[0\]\[accessToken\] is missing$/]],
     ['[{"name":"a","appkey":5,"accessToken":"t"}]', [/^IVH_ACCOUNTS\[0\]\[appkey\] is no text$/]],
+    [
+      '[{"name":"a","appkey":"ssm:b","accessToken":"t"}]',
+      [/^IVH_ACCOUNTS\[0\]\[appkey\] names a secret, which only a whole/],
+    ],
     ['[{"name":"a","appkey":"","accessToken":"t"}]', [/^IVH_ACCOUNTS\[0\]\[appkey\] is empty/]],
     ['[{"name":"a b","appkey":"k","accessToken":"t"}]', [/^IVH_ACCOUNTS\[0\]\[name\] is not a name of up to 64/]],
     [
@@ -295,15 +301,15 @@ describe('IVH_ACCOUNTS', () => {
       '[{"name":"a","appkey":"k","accessToken":"t","baseUrl":5}]',
       [/^IVH_ACCOUNTS\[0\]\[baseUrl\] is not an http:\/\/ or https:\/\/ URL$/],
     ],
-  ])('%s is refused, by what it should be', (text, expected) => {
-    const { code, message } = refusal({ IVH_ACCOUNTS: text }, ['accounts'])
+  ])('%s is refused, by what it should be', async (text, expected) => {
+    const { code, message } = await refusal({ IVH_ACCOUNTS: text }, ['accounts'])
 
     expect(code).toBe('config_invalid')
     for (const fault of expected) expect(message).toMatch(fault)
   })
 
-  it('is checked beside everything else: its faults and a bad IVH_BASE_URL come in one message', () => {
-    const { message } = refusal({ IVH_ACCOUNTS: '[]', IVH_BASE_URL: 'nowhere' })
+  it('is checked beside everything else: its faults and a bad IVH_BASE_URL come in one message', async () => {
+    const { message } = await refusal({ IVH_ACCOUNTS: '[]', IVH_BASE_URL: 'nowhere' })
 
     expect(message).toMatch(/DATABASE_URL .*IVH_BASE_URL .*IVH_ACCOUNTS /)
   })

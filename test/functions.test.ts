@@ -1,4 +1,4 @@
-// The built bundles, required by a bare Node and called as SCF calls them; on the Node 18.15 that SCF documents, too.
+// The built bundles, required by a bare Node and called as SCF calls them; on the Nodes of SCF's runtimes.
 // Doubles at the network's rim: the simulator, and a recorder in place of SCF's Invoke (its signature: tencent.test.ts).
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -8,7 +8,7 @@ import { sql } from 'kysely'
 import { closeSession, createSession, startSession } from '../lib/local/simulator/simulator.ts'
 import { migrations } from '../migrations/index.ts'
 import { invokeBundle } from './support/bundle.ts'
-import { hasNode18, node18 } from './support/node18.ts'
+import { NODES } from './support/nodes.ts'
 import { openWorld, type SimulatedAccount, type World } from './support/world.ts'
 
 let world: World
@@ -44,11 +44,7 @@ async function recordInvokes(status = 200): Promise<{ url: string; invoked: stri
 
 const credential = { TENCENTCLOUD_SECRETID: 'AKIDtest', TENCENTCLOUD_SECRETKEY: 'secret-key-of-the-role' }
 
-const nodes = [['this Node', () => Promise.resolve(process.execPath)] as const].concat(
-  hasNode18 ? [['Node 18.15', node18] as never] : [],
-)
-
-describe.each(nodes)('on %s', (_, path) => {
+describe.each(NODES)('on %s', (_, path) => {
   test('migrate, reconcile and webhook do the whole job', async () => {
     const node = await path()
     await sql`drop schema report cascade`.execute(world.db)
@@ -77,6 +73,33 @@ describe.each(nodes)('on %s', (_, path) => {
     expect(all).not.toContain('rtmp://')
   }, 120_000)
 })
+
+test.each(NODES)(
+  'on %s the console says to any request that there is none yet, and needs no setting',
+  async (_, path) => {
+    const request = {
+      httpMethod: 'GET',
+      path: '/',
+      headers: { accept: 'text/html' },
+      queryString: { q: '1' },
+      body: '',
+    }
+
+    const asked = await invokeBundle('console', {}, { node: await path(), event: request })
+    const junk = await invokeBundle('console', {}, { node: await path(), event: null, context: null })
+
+    expect(asked.result).toEqual({
+      statusCode: 503,
+      headers: {
+        'content-type': 'text/plain; charset=utf-8',
+        'cache-control': 'no-store',
+        'x-content-type-options': 'nosniff',
+      },
+      body: 'The console is not in this version of Rollcall.\n',
+    })
+    expect(junk.result).toEqual(asked.result)
+  },
+)
 
 describe('after a commit with deliveries', () => {
   test('reconcile invokes the webhook function, and not after one without', async () => {

@@ -7,7 +7,7 @@ import { addressGuard } from '../lib/address.ts'
 import { openPoster } from '../lib/post.ts'
 import { checkEndpoint, guardedLookup } from '../lib/resolve.ts'
 import { type NameAnswer, type NameServer, openNameServer, type Question } from './support/name-server.ts'
-import { hasNode18, node18 } from './support/node18.ts'
+import { hasNodes, node18 } from './support/nodes.ts'
 import { closePeers, listen, type Peer } from './support/peer.ts'
 import { answered, OK, postTo } from './support/post-to.ts'
 import { postInChild } from './support/posting-child.ts'
@@ -293,7 +293,7 @@ describe('localhost and every name under it', () => {
   })
 })
 
-describe.each([['this Node', undefined] as const, ...(hasNode18 ? [['Node 18.15', node18] as const] : [])])(
+describe.each([['this Node', undefined] as const, ...(hasNodes ? [['Node 18.15', node18] as const] : [])])(
   'on %s',
   (_, path) => {
     const inChild = async (dns: NameServer, url: string, allowed: string[]) => {

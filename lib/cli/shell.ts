@@ -19,7 +19,7 @@ export async function withDatabase<Part extends keyof Config, Result>(
   wanted: Part[],
   run: (db: Kysely<Database>, config: Pick<Config, Part>) => Promise<Result>,
 ): Promise<Result> {
-  const { databaseUrl, ...config } = readConfig(environment(), ['databaseUrl', ...wanted])
+  const { databaseUrl, ...config } = await readConfig(environment(), ['databaseUrl', ...wanted])
   const db = openDatabase(databaseUrl)
   try {
     return await run(db, config as unknown as Pick<Config, Part>)

@@ -7,14 +7,14 @@ import type { Service } from './service.ts'
 import { readSettings, type Settings } from './settings.ts'
 
 /** Tencent Cloud with the credential of an environment, in the service's region. Throws `config_invalid` for a bad address. */
-export function openCloud({ region }: Service, settings: Settings, env: Environment): Cloud {
+export async function openCloud({ region }: Service, settings: Settings, env: Environment): Promise<Cloud> {
   const url = settings.TENCENT_API_URL
-  const { cloud } = readConfig({ ...env, ...(url !== undefined && { TENCENT_API_URL: url }) }, ['cloud'])
+  const { cloud } = await readConfig({ ...env, ...(url !== undefined && { TENCENT_API_URL: url }) }, ['cloud'])
   return cloudOf({ url: cloud.url, region }, env)
 }
 
 /** As `openCloud`, for what can do without the stage's file, which is looked for in the service's folder. */
-export function openCloudOf(service: Service, folder: string, env: Environment): Cloud {
+export function openCloudOf(service: Service, folder: string, env: Environment): Promise<Cloud> {
   let settings: Settings = {}
   try {
     settings = readSettings(join(folder, service.settingsFile))

@@ -6,9 +6,9 @@ import type { Cloud } from '../tencent.ts'
 import { LATEST, LIVE } from './actual.ts'
 import type { Configuration, DesiredFunction } from './desired.ts'
 import { invoke } from './invoke.ts'
-import { type Release, versionMark } from './mark.ts'
+import { functionMark, type Release, versionMark } from './mark.ts'
 import type { Change } from './plan.ts'
-import { orNothing, scf, untilActive } from './scf.ts'
+import { orNothing, scf, untilActive, untilGone } from './scf.ts'
 import type { Trigger } from './service.ts'
 
 /** Makes one change. Gives what is worth telling beyond that it is done, or undefined. Throws what scf.ts throws. */
@@ -36,6 +36,9 @@ export async function apply(
       await deleteFunction(cloud, desired.name)
       return undefined
     case 'code':
+      // Or the description would tell of the old code when this ends before it tells of the new one.
+      await scf(cloud, 'UpdateFunctionConfiguration', { ...it, Description: functionMark(desired.owner) })
+      await untilActive(cloud, desired.name)
       await scf(cloud, 'UpdateFunctionCode', {
         ...it,
         Handler: String(desired.configuration.Handler),
@@ -85,6 +88,7 @@ export async function apply(
 /** Removes a function with all its versions; done when it is gone. */
 export async function deleteFunction(cloud: Cloud, name: string): Promise<void> {
   await orNothing(scf(cloud, 'DeleteFunction', { FunctionName: name }))
+  await untilGone(cloud, name)
 }
 
 async function publish(cloud: Cloud, { name, fingerprint }: DesiredFunction, release: Release): Promise<string> {

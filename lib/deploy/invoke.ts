@@ -1,3 +1,4 @@
+import * as v from 'valibot'
 import type { Cloud } from '../tencent.ts'
 import { scf } from './scf.ts'
 
@@ -24,7 +25,20 @@ export async function invoke(
   const isFailed = Boolean(Result?.ErrMsg) || (Result?.InvokeResult ?? 0) !== 0
   return {
     answer: Result?.RetMsg ?? '',
-    fault: isFailed ? Result?.ErrMsg || `SCF says ${Result?.InvokeResult} and no more` : undefined,
+    fault: isFailed
+      ? [Result?.ErrMsg || `result ${Result?.InvokeResult}`, thrownIn(Result?.RetMsg)].join(': ')
+      : undefined,
     log: Result?.Log ?? '',
+  }
+}
+
+const failureSchema = v.object({ stackTrace: v.string() })
+
+/** What the function threw, without the way it took through the code: SCF answers it as JSON in place of the result. */
+function thrownIn(answer = ''): string {
+  try {
+    return v.parse(failureSchema, JSON.parse(answer)).stackTrace.split('\n')[0] ?? ''
+  } catch {
+    return 'its log says why'
   }
 }

@@ -11,7 +11,7 @@ const RUNNER = `
   const send = (message) => process.send(message, () => process.exit())
   Promise.resolve()
     .then(() => require(bundle).main_handler(JSON.parse(event), JSON.parse(context)))
-    .then((answer) => send({ answer: answer ?? null }), (error) => send({ fault: String(error?.stack ?? error) }))
+    .then((answer) => send({ answer: answer ?? null }), (error) => (console.error(error), send({ fault: String(error) })))
 `
 
 /** Runs the bundle's handler with an event (JSON). What it logs goes to standard error. */

@@ -46,9 +46,8 @@ export async function readLog(
       TopicId: topicId,
       From: from,
       To: to,
-      // By the names that it has had all along: QueryString and QuerySyntax came in 2026.
-      Query: condition,
-      SyntaxRule: 1,
+      QueryString: condition,
+      QuerySyntax: 1,
       Sort: 'asc',
       Limit: PAGE,
     }

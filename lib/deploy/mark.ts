@@ -22,14 +22,14 @@ export function digest(texts: string[], length = 16): string {
   return createHash('sha256').update(JSON.stringify(texts)).digest('hex').slice(0, length)
 }
 
-/** The description of a function: whose it is, and which code it has. */
-export function functionMark(owner: string, codeSha256: string): string {
+/** The description of a function: whose it is, and which code it has, or that it may be any while new code is sent. */
+export function functionMark(owner: string, codeSha256 = 'changing'): string {
   return `Rollcall ${owner}, code ${codeSha256}`
 }
 
 /** The owner and code of a description, or undefined when another hand wrote it. */
 export function readFunctionMark(description: string | undefined): { owner: string; codeSha256: string } | undefined {
-  const [, owner, codeSha256] = /^Rollcall ([0-9a-f]+), code ([0-9a-f]{64})$/.exec(description ?? '') ?? []
+  const [, owner, codeSha256] = /^Rollcall ([0-9a-f]+), code ([0-9a-f]{64}|changing)$/.exec(description ?? '') ?? []
   return owner !== undefined && codeSha256 !== undefined ? { owner, codeSha256 } : undefined
 }
 

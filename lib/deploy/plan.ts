@@ -49,6 +49,9 @@ export function planFunction(desired: DesiredFunction, actual: ActualFunction | 
   const changes: Change[] = actual !== undefined && created === undefined ? [{ type: 'delete' }] : []
   if (created === undefined) changes.push({ type: 'create' })
   else changes.push(...planContents(desired, created))
+  // What is kept for a function must hold both versions of it while one follows the other.
+  const reserve = planReserve(desired.reservedMemoryMb, created?.reservedMemoryMb ?? null)
+  if (reserve?.isMore) changes.push(reserve.change)
   const live = created && liveVersion(created)
   if (live?.fingerprint !== desired.fingerprint) {
     const newest = created?.versions.at(-1)
@@ -56,9 +59,7 @@ export function planFunction(desired: DesiredFunction, actual: ActualFunction | 
     if (isInvoked) changes.push({ type: 'invoke' })
     changes.push({ type: 'publish', publishedAs: published, from: created?.live ?? '' })
   }
-  const reserved = created?.reservedMemoryMb ?? null
-  if (reserved !== desired.reservedMemoryMb)
-    changes.push({ type: 'reserve', from: reserved, to: desired.reservedMemoryMb })
+  if (reserve?.isMore === false) changes.push(reserve.change)
   const { asynchronous } = desired
   const from = created?.asynchronous ?? SCF_DEFAULT
   if (from.retries !== asynchronous.retries || from.maxAgeSeconds !== asynchronous.maxAgeSeconds) {
@@ -100,6 +101,11 @@ function planContents(desired: DesiredFunction, actual: ActualFunction): Change[
   ]
 }
 
+function planReserve(to: number | null, from: number | null): { change: Change; isMore: boolean } | undefined {
+  if (to === from) return undefined
+  return { change: { type: 'reserve', from, to }, isMore: from === null || to === null || to > from }
+}
+
 function differencesOf({ configuration }: DesiredFunction, actual: ActualFunction): Difference[] {
   const names = new Set(Object.keys(configuration))
   for (const name of Object.keys(actual.configuration)) if (name.startsWith('Environment.')) names.add(name)
@@ -109,8 +115,11 @@ function differencesOf({ configuration }: DesiredFunction, actual: ActualFunctio
 }
 
 function planTriggers(desired: Trigger[], actual: ActualTrigger[]): Change[] {
-  const found = (trigger: Trigger) => actual.find(({ type, name }) => type === trigger.type && name === trigger.name)
-  const gone = actual.filter((one) => !desired.some(({ type, name }) => type === one.type && name === one.name))
+  // A function has one URL, to which SCF may give a name of its own.
+  const isOf = (one: ActualTrigger, { type, name }: Trigger) =>
+    one.type === type && (type === 'http' || one.name === name)
+  const found = (trigger: Trigger) => actual.find((one) => isOf(one, trigger))
+  const gone = actual.filter((one) => !desired.some((trigger) => isOf(one, trigger)))
   return [
     ...gone.map((trigger) => ({ type: 'removeTrigger' as const, trigger })),
     ...desired.flatMap((trigger): Change[] => {
@@ -123,7 +132,7 @@ function planTriggers(desired: Trigger[], actual: ActualTrigger[]): Change[] {
           { type: 'removeTrigger', trigger: one },
           { type: 'addTrigger', trigger },
         ]
-      return [{ type: 'changeTrigger', trigger }]
+      return [{ type: 'changeTrigger', trigger: { ...trigger, name: one.name } }]
     }),
   ]
 }

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { configFaults } from '../config.ts'
 import { AppError, describe } from '../errors.ts'
 import type { Cloud } from '../tencent.ts'
 import { openCloud, openCloudOf } from './access.ts'
@@ -76,6 +77,9 @@ const REFUSED = [
   'preserve-runtime-env',
 ]
 
+/** Of the configuration: what all functions together need. */
+const PARTS = ['databaseUrl', 'accounts', 'addressGuard', 'keyring', 'retention', 'logLevel', 'cloud'] as const
+
 export class TencentProvider {
   readonly commands = {
     plan: { usage: 'Show what a deployment would change', lifecycleEvents: ['plan'], options: {} },
@@ -146,13 +150,13 @@ export class TencentProvider {
     )
   }
 
-  private openCloudOf(service: Service): Cloud {
+  private openCloudOf(service: Service): Promise<Cloud> {
     return openCloudOf(service, this.serverless.serviceDir, process.env)
   }
 
   private readSettings(service: Service): Settings {
     const settings = readSettings(join(this.serverless.serviceDir, service.settingsFile))
-    const faults = settingsFaults(service, settings)
+    const faults = [...configFaults(settings, [...PARTS]), ...settingsFaults(service, settings)]
     if (faults.length > 0) throw new AppError('config_invalid', [`${service.settingsFile}:`, ...faults].join('\n- '))
     return settings
   }
@@ -189,7 +193,7 @@ export class TencentProvider {
     if (only !== undefined) this.declared(service)
     const settings = this.readSettings(service)
     const deployment = this.deployment(service, settings, only)
-    const cloud = openCloud(service, settings, process.env)
+    const cloud = await openCloud(service, settings, process.env)
     const plan = await planDeployment(cloud, deployment, new Date())
     for (const line of showPlan(plan, deployment.desired)) this.output.writeText(line)
     return { cloud, deployment, plan }
@@ -209,7 +213,7 @@ export class TencentProvider {
 
   private async listReleases(): Promise<void> {
     const service = this.readService()
-    const functions = await readFunctions(this.openCloudOf(service), service)
+    const functions = await readFunctions(await this.openCloudOf(service), service)
     for (const { release, versions, isLive } of releasesOf(functions)) {
       const all = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
       this.output.writeText(`${release.time}${isLive ? ' (live)' : ''}: ${all.join(', ')}`)
@@ -218,7 +222,7 @@ export class TencentProvider {
 
   private async info(): Promise<void> {
     const service = this.readService()
-    const functions = await readFunctions(this.openCloudOf(service), service)
+    const functions = await readFunctions(await this.openCloudOf(service), service)
     for (const line of describeService(service, functions)) this.output.writeText(line)
   }
 
@@ -238,7 +242,7 @@ export class TencentProvider {
     const { name, timeoutSeconds } = this.declared(service)
     const { qualifier = '$DEFAULT', log } = this.options
     const event = this.eventData()
-    const invoked = await invoke(this.openCloudOf(service), name, { qualifier, timeoutSeconds, event })
+    const invoked = await invoke(await this.openCloudOf(service), name, { qualifier, timeoutSeconds, event })
     if (log || invoked.fault !== undefined) this.output.log.notice(invoked.log)
     if (invoked.fault !== undefined) throw new AppError('invoke_failed', `function ${name} failed: ${invoked.fault}`)
     this.output.writeText(invoked.answer)
@@ -272,7 +276,7 @@ export class TencentProvider {
   private async logs(): Promise<void> {
     const service = this.readService()
     const { name } = this.declared(service)
-    const cloud = this.openCloudOf(service)
+    const cloud = await this.openCloudOf(service)
     const topicId = await topicOf(cloud, name)
     let from = startOf(this.options.startTime ?? '10m', Date.now())
     for (;;) {
@@ -292,14 +296,14 @@ export class TencentProvider {
 
   private async remove(): Promise<void> {
     const service = this.readService()
-    const removed = await removeService(this.openCloudOf(service), service)
+    const removed = await removeService(await this.openCloudOf(service), service)
     for (const name of removed) this.output.log.notice(`${name}: removed`)
     this.output.writeText(removed.length === 0 ? 'nothing to remove' : 'removed; the database is untouched')
   }
 
   private async rollback(): Promise<void> {
     const service = this.readService()
-    const cloud = this.openCloudOf(service)
+    const cloud = await this.openCloudOf(service)
     const { release, moves } = planRollback(await readFunctions(cloud, service), this.options.timestamp)
     for (const { name, from, to } of moves) this.output.writeText(`~ ${name}: version ${from} → ${to}`)
     for (const one of moves) await move(cloud, one)

@@ -7,7 +7,6 @@ import { callApi, type Cloud } from '../tencent.ts'
 import { meaningOf } from './meaning.ts'
 
 interface Actions {
-  CreateAlias: [Scf.CreateAliasRequest, Scf.CreateAliasResponse]
   CreateFunction: [Scf.CreateFunctionRequest, Scf.CreateFunctionResponse]
   CreateTrigger: [Scf.CreateTriggerRequest, Scf.CreateTriggerResponse]
   DeleteFunction: [Scf.DeleteFunctionRequest, Scf.DeleteFunctionResponse]
@@ -41,13 +40,19 @@ const PASSING =
   /^RequestLimitExceeded|^FailedOperation\.(\w*Status\w*|OperationConflict|(Create|Delete)Trigger|DeleteFunction|PublishVersion|UpdateFunction\w+)$/
 /** Of a call that changes nothing, any fault but a refusal may be tried again. */
 const READING = /^(Get|List)/
-/** The pauses between tries of a call, in ms: a minute in all. */
+/** Tencent Cloud for somebody who has time: where a call may be tried again, it is, after these pauses (ms). */
+export interface PatientCloud extends Cloud {
+  pausesMs?: number[]
+}
+
+/** A minute in all. */
 const PAUSES_MS = [250, 500, 1_000, 2_000, 4_000, 8_000, 15_000, 30_000]
+const TRIES_UNREACHABLE = 4
 const TIMEOUT_SECONDS = 30
 
 /** One call → its answer. Throws `cloud_refused` and `cloud_unreachable`; for neither does it name a value that was sent. */
 export async function scf<Action extends keyof Actions>(
-  cloud: Cloud,
+  cloud: PatientCloud,
   action: Action,
   params: Actions[Action][0],
   timeoutSeconds = TIMEOUT_SECONDS,
@@ -62,10 +67,12 @@ export async function scf<Action extends keyof Actions>(
         timeoutSeconds,
       )
     } catch (error) {
-      const pauseMs = PAUSES_MS[tries]
       const fault = cloudFault(error, action, nameIn(params))
-      const isPassing = PASSING.test(codeOf(error)) || (READING.test(action) && fault.code === 'cloud_unreachable')
-      if (pauseMs === undefined || !isPassing) throw fault
+      const isPassing = PASSING.test(codeOf(error))
+      // A network that is down is told soon.
+      const isMissed = READING.test(action) && fault.code === 'cloud_unreachable' && tries < TRIES_UNREACHABLE
+      const pauseMs = isPassing || isMissed ? (cloud.pausesMs ?? PAUSES_MS)[tries] : undefined
+      if (pauseMs === undefined) throw fault
       await wait(pauseMs)
     }
   }
@@ -101,18 +108,26 @@ export async function allPages<T>(page: (offset: number, limit: number) => Promi
 const BUSY_MS = 300_000
 
 /** Done when the function (or version) is Active. Throws `deploy_failed` when it never gets so, with SCF's reasons. */
-export async function untilActive(cloud: Cloud, name: string, qualifier = '$LATEST'): Promise<void> {
+export function untilActive(cloud: PatientCloud, name: string, qualifier = '$LATEST'): Promise<void> {
+  return until(cloud, name, qualifier, 'Active')
+}
+
+/** Done when there is no such function any more. */
+export function untilGone(cloud: PatientCloud, name: string): Promise<void> {
+  return until(cloud, name, '$LATEST', 'gone')
+}
+
+async function until(cloud: PatientCloud, name: string, qualifier: string, wanted: 'Active' | 'gone'): Promise<void> {
   const startedAt = performance.now()
   for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 1.5, 2_000)) {
-    const { Status, StatusDesc, StatusReasons } = await scf(cloud, 'GetFunction', {
-      FunctionName: name,
-      Qualifier: qualifier,
-    })
-    if (Status === 'Active') return
-    if (Status?.endsWith('Failed') || performance.now() - startedAt > BUSY_MS) {
-      const reasons = (StatusReasons ?? []).map(({ ErrorCode, ErrorMessage }) => `${ErrorCode}: ${ErrorMessage}`)
-      const why = reasons.join('; ') || StatusDesc || 'SCF says no more'
-      throw new AppError('deploy_failed', `function ${name} is ${Status} instead of Active: ${why}`)
+    const found = await orNothing(scf(cloud, 'GetFunction', { FunctionName: name, Qualifier: qualifier }))
+    const status = found === undefined ? 'gone' : found.Status
+    if (status === wanted) return
+    const isHopeless = wanted === 'Active' && (status === 'gone' || status?.endsWith('Failed') === true)
+    if (isHopeless || performance.now() - startedAt > BUSY_MS) {
+      const reasons = (found?.StatusReasons ?? []).map(({ ErrorCode, ErrorMessage }) => `${ErrorCode}: ${ErrorMessage}`)
+      const why = reasons.join('; ') || found?.StatusDesc || 'SCF says no more'
+      throw new AppError('deploy_failed', `function ${name} is ${status} instead of ${wanted}: ${why}`)
     }
     await wait(pauseMs)
   }
@@ -131,7 +146,9 @@ export function cloudFault(error: unknown, action: string, what: string): AppErr
   // After a fault inside the API nobody knows what it has done, as after none of its answers.
   const isRefused = /^[A-Z][A-Za-z]+(\.\w+)*$/.test(code) && !code.startsWith('InternalError')
   return isRefused
-    ? new AppError('cloud_refused', `${action}${what}: ${code}: ${message}. ${meaningOf(code)}`, { cause: error })
+    ? new AppError('cloud_refused', `${action}${what}: ${code}: ${message.replace(/\.+$/, '')}. ${meaningOf(code)}`, {
+        cause: error,
+      })
     : new AppError(
         'cloud_unreachable',
         `${action}${what} got no answer from Tencent Cloud (${code || message}): check the network and TENCENT_API_URL, then run this again`,

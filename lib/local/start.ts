@@ -45,7 +45,8 @@ const LOOPBACK = ['127.0.0.0/8', '::1/128']
 
 /** Starts everything and gives what stops it again, in reverse order. Throws what could not be started. */
 export async function start({ environment, folder, tickSeconds, say }: StartOptions): Promise<() => Promise<void>> {
-  const { config, allow } = readSettings(withoutBlanks(environment))
+  const given = withoutBlanks(environment)
+  const { config, allow } = await readSettings(given)
   const undo: Undo = []
   const stop = async () => {
     for (const step of undo.splice(0).reverse()) await step()
@@ -60,7 +61,14 @@ export async function start({ environment, folder, tickSeconds, say }: StartOpti
     const only = config.databaseUrl && !config.accounts ? (config.accountName ?? null) : null
     const subscriber = await subscribe(db, keyring, only, say, undo)
 
-    const running = { DATABASE_URL: database.url, WEBHOOK_ALLOW: allow, ...api.environment }
+    const running = {
+      // A secret that is named stays one.
+      DATABASE_URL: given.DATABASE_URL ?? database.url,
+      TENCENT_API_URL: given.TENCENT_API_URL,
+      TENCENTCLOUD_REGION: given.TENCENTCLOUD_REGION,
+      WEBHOOK_ALLOW: allow,
+      ...api.environment,
+    }
     undo.push(writeRunning(folder, running))
     say(`database    ${database.where}`)
     say(`API         ${api.where}`)
@@ -95,15 +103,15 @@ export async function start({ environment, folder, tickSeconds, say }: StartOpti
 type Undo = (() => Promise<void> | void)[]
 
 /** All settings at once, before anything is touched. Endpoints may be on loopback, where the sample subscriber is. */
-function readSettings(environment: Environment) {
+async function readSettings(environment: Environment) {
   const { DATABASE_URL, IVH_APPKEY, IVH_ACCESS_TOKEN, IVH_ACCOUNTS } = environment
-  const allow = [environment.WEBHOOK_ALLOW, ...LOOPBACK].filter(Boolean).join(',')
+  const allow = [...LOOPBACK, environment.WEBHOOK_ALLOW].filter(Boolean).join(',')
   const isReal = IVH_APPKEY ?? IVH_ACCESS_TOKEN ?? IVH_ACCOUNTS
   const wanted: (keyof Config)[] = ['addressGuard', 'keyring', isReal ? 'accounts' : 'accountName']
   if (DATABASE_URL) wanted.push('databaseUrl')
   // In a database that others may use, what is simulated must not pass for the sessions of a real account.
   const ROLLCALL_ACCOUNT = environment.ROLLCALL_ACCOUNT ?? (DATABASE_URL && !isReal ? 'simulated' : undefined)
-  const config: Partial<Config> & Pick<Config, 'retention'> = readConfig(
+  const config: Partial<Config> & Pick<Config, 'retention'> = await readConfig(
     { ...environment, ROLLCALL_ACCOUNT, WEBHOOK_ALLOW: allow },
     ['retention', ...wanted],
   )

@@ -24,7 +24,7 @@ takeOutput()
 
 async function carryOut({ verb, asked }: Order): Promise<Told> {
   const service = await readDeclared(ROOT, asked)
-  const cloud = openCloudOf(service, ROOT, process.env)
+  const cloud = await openCloudOf(service, ROOT, process.env)
   switch (verb) {
     case 'status':
       return status(cloud, service, asked)

@@ -4,7 +4,7 @@ import http from 'node:http'
 import type { InvokeResponse } from 'tencentcloud-sdk-nodejs-scf/tencentcloud/services/scf/v20180416/scf_models'
 import { afterEach, beforeEach, describe, expect, it, test, vi } from 'vitest'
 import { childrenOf } from '../support/processes.ts'
-import { hasNode18 } from '../support/node18.ts'
+import { hasNodes } from '../support/nodes.ts'
 import { ask, type Caller, zip } from './client.ts'
 import { type Cloud, type CloudOptions, openCloud } from './cloud.ts'
 import { isDue, parseCron } from './cron.ts'
@@ -396,10 +396,14 @@ describe('a fault', () => {
 describe('an instance', () => {
   const counter = `let n = 0\nexports.main = async (event) => { console.log('run', ++n, event.word); return n }`
 
-  it.each([['Nodejs20.19', process.version], ...(hasNode18 ? [['Nodejs18.15', 'v18.15.0']] : [])] as [
-    string,
-    string,
-  ][])('of %s runs on %s, with the environment of SCF and nothing else', async (Runtime, version) => {
+  it.each(
+    (hasNodes
+      ? [
+          ['Nodejs20.19', 'v20.19.6'],
+          ['Nodejs18.15', 'v18.15.0'],
+        ]
+      : [['Nodejs20.19', process.version]]) as [string, string][],
+  )('of %s runs on %s, with the environment of SCF and nothing else', async (Runtime, version) => {
     vi.stubEnv('ROLLCALL_TEST_LEAK', 'yes')
     await create(echo, { Runtime, Environment: { Variables: [{ Key: 'WORD', Value: 'hello' }] }, MemorySize: 256 })
 
@@ -464,7 +468,7 @@ describe('an instance', () => {
       return { ...page, words: lines.map(({ SCF_Message = '' }) => SCF_Message), lines }
     }
     const mine = `SCF_FunctionName:"first" AND SCF_RequestId:"${FunctionRequestId}"`
-    expect((await found({ Query: `${mine} AND SCF_Type:Custom` })).lines).toMatchObject([
+    expect((await found({ QueryString: `${mine} AND SCF_Type:Custom` })).lines).toMatchObject([
       {
         SCF_FunctionName: 'first',
         SCF_Message: 'run 2 two',
@@ -473,8 +477,8 @@ describe('an instance', () => {
         SCF_StatusCode: '200',
       },
     ])
-    const first = await found({ Query: mine, Limit: 3 })
-    const rest = await found({ Query: mine, Limit: 3, Context: first.Context })
+    const first = await found({ QueryString: mine, Limit: 3 })
+    const rest = await found({ QueryString: mine, Limit: 3, Context: first.Context })
     expect([...first.words, ...rest.words].map((text) => text.split(' ')[0])).toEqual([
       'START',
       'run',
@@ -483,8 +487,8 @@ describe('an instance', () => {
       'Report',
     ])
     expect([first.ListOver, rest.ListOver]).toEqual([false, true])
-    expect((await found({ Query: 'SCF_FunctionName:"other"' })).words).toEqual([])
-    expect(await codeOf('SearchLog', { ...search, Query: '*', TopicId: 'other' }, { service: 'cls' })).toBe(
+    expect((await found({ QueryString: 'SCF_FunctionName:"other"' })).words).toEqual([])
+    expect(await codeOf('SearchLog', { ...search, QueryString: '*', TopicId: 'other' }, { service: 'cls' })).toBe(
       'ResourceNotFound.TopicNotExist',
     )
   })

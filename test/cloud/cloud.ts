@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { node18 } from '../support/node18.ts'
+import { hasNodes, node18, node20 } from '../support/nodes.ts'
 import { ApiError } from './api-error.ts'
 import { authenticate, authorize, type Credential, issue, type Known, type Policy } from './credentials.ts'
 import { type Fault, type Faults, isChange, takeFault } from './fault.ts'
@@ -85,7 +85,7 @@ const DEFAULTS: Settings = {
   freezes: false,
   timerOffsetHours: 0,
   renamesUrls: false,
-  nodeOf: (runtime) => (runtime === 'Nodejs18.15' ? node18() : process.execPath),
+  nodeOf: (runtime) => (hasNodes ? (runtime === 'Nodejs18.15' ? node18() : node20()) : process.execPath),
 }
 
 /** Opens it on a free port of 127.0.0.1. */

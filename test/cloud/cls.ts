@@ -6,13 +6,14 @@ import { action, type LogLine } from './region.ts'
 interface SearchLogRequest {
   From: number
   To: number
-  /** Named so by the documentation; `QueryString` is not. */
-  Query: string
+  /** So the vendor's newest models; the older name, Query, is deprecated there. */
+  QueryString?: string
+  /** 1: the language of CLS itself. */
+  QuerySyntax?: number
   TopicId?: string
   Limit?: number
   Sort?: string
   Context?: string
-  SyntaxRule?: number
   UseNewAnalysis?: boolean
   SamplingRate?: number
   Topics?: object
@@ -22,24 +23,24 @@ export const searchLog = action<SearchLogRequest>(
   {
     From: 'integer',
     To: 'integer',
-    Query: 'string',
+    'QueryString?': 'string',
     'TopicId?': 'string',
     'Limit?': 'integer',
     'Sort?': 'string',
     'Context?': 'string',
-    'SyntaxRule?': 'integer',
+    'QuerySyntax?': 'integer',
     'UseNewAnalysis?': 'boolean',
     'SamplingRate?': 'unmodelled',
     'Topics?': 'unmodelled',
   },
-  ({ functions, logs }, { From, To, Query, TopicId = '', Limit = 100, Sort = 'desc', Context = '0' }) => {
+  ({ functions, logs }, { From, To, QueryString = '', TopicId = '', Limit = 100, Sort = 'desc', Context = '0' }) => {
     const topics = [...functions.values()].map(({ latest }) => latest.settings.ClsTopicId)
     if (TopicId === '' || ![...topics, ...logs.map(({ topicId }) => topicId)].includes(TopicId)) {
       throw new ApiError('ResourceNotFound.TopicNotExist', `There is no topic ${TopicId}.`)
     }
     if (Limit < 1 || Limit > 1_000) throw new ApiError('InvalidParameterValue', `Limit is ${Limit}: 1 to 1000.`)
     if (!['asc', 'desc'].includes(Sort)) throw new ApiError('InvalidParameterValue', `Sort is ${Sort}.`)
-    const isWanted = matcher(Query)
+    const isWanted = matcher(QueryString)
     const found = logs.filter(
       ({ topicId, atMs, fields }) => topicId === TopicId && atMs >= From && atMs <= To && isWanted(fields),
     )
@@ -72,7 +73,8 @@ function described({ topicId, atMs, fields }: LogLine) {
 function matcher(query: string): (fields: Record<string, string>) => boolean {
   if (query.trim() === '' || query.trim() === '*') return () => true
   const terms = query.split(/ AND /i).map((term) => {
-    const [, field = 'SCF_Message', quoted, bare] = /^\s*(?:(\w+):)?(?:"([^"]*)"|([^\s"|()]+))\s*$/.exec(term) ?? []
+    const [, field = 'SCF_Message', quoted, bare] =
+      /^\s*\(?(?:(\w+):)?(?:"([^"]*)"|([^\s"|()]+))\)?\s*$/.exec(term) ?? []
     const value = quoted ?? bare
     if (value === undefined)
       throw new ApiError('FailedOperation.SyntaxError', `This double does not understand: ${term}`)

@@ -66,15 +66,15 @@ describe('the plan of a function', () => {
   })
 
   it('makes one that is not there, and its triggers last', () => {
-    expect(types(desired(), undefined)).toEqual(['create', 'publish', 'reserve', 'asynchronous', 'addTrigger'])
+    expect(types(desired(), undefined)).toEqual(['create', 'reserve', 'publish', 'asynchronous', 'addTrigger'])
   })
 
   it('invokes one that is to be invoked before it goes live, and only when it changes', () => {
     expect(types(desired(), undefined, true)).toEqual([
       'create',
+      'reserve',
       'invoke',
       'publish',
-      'reserve',
       'asynchronous',
       'addTrigger',
     ])
@@ -85,7 +85,7 @@ describe('the plan of a function', () => {
     expect(types(desired(), actual(desired(), { status: 'CreateFailed' })).slice(0, 3)).toEqual([
       'delete',
       'create',
-      'publish',
+      'reserve',
     ])
   })
 
@@ -98,10 +98,21 @@ describe('the plan of a function', () => {
 
     expect(changes).toEqual([
       { type: 'configuration', differences: [{ field: 'MemorySize', from: 128, to: 256 }] },
-      { type: 'publish', publishedAs: undefined, from: '1' },
       { type: 'reserve', from: 128, to: 512 },
+      { type: 'publish', publishedAs: undefined, from: '1' },
     ])
   })
+
+  it.each([
+    ['more is kept before the new version needs it', 1, 256, ['configuration', 'reserve', 'publish']],
+    ['less only when the old one is gone', 1, 64, ['configuration', 'publish', 'reserve']],
+    ['nothing is kept before the new version needs more', undefined, 256, ['configuration', 'reserve', 'publish']],
+  ] as const)(
+    'reserves so that both versions fit while one follows the other: %s',
+    (_, instances, memoryMb, expected) => {
+      expect(types(desired({ memoryMb, instances }), actual(desired()))).toEqual(expected)
+    },
+  )
 
   it('sees variables that come, go and change', () => {
     const before = desired({}, 'a', { DATABASE_URL: 'hush', IVH_APPKEY: 'x' } as never)
@@ -133,9 +144,9 @@ describe('the plan of a function', () => {
     }
     const live = { ...published, live: '2' }
 
-    expect(types(after, coded)).toEqual(['configuration', 'publish', 'reserve'])
-    expect(types(after, configured)).toEqual(['publish', 'reserve'])
-    expect(plan(after, published)[0]).toEqual({ type: 'publish', publishedAs: '2', from: '1' })
+    expect(types(after, coded)).toEqual(['configuration', 'reserve', 'publish'])
+    expect(types(after, configured)).toEqual(['reserve', 'publish'])
+    expect(plan(after, published)[1]).toEqual({ type: 'publish', publishedAs: '2', from: '1' })
     expect(types(after, live)).toEqual(['reserve'])
   })
 
@@ -191,8 +202,8 @@ describe('a plan as text', () => {
         '    ~ code, 0.0 kB',
         '    ~ MemorySize: 128 → 256',
         '    ~ environment DATABASE_URL',
-        '    ~ live: 1 → a new version',
         '    ~ reserved concurrency: 128 → 256 MB',
+        '    ~ live: 1 → a new version',
         '    - trigger timer (timer: */10 * * * * * *)',
         '- rollcall-prod-old: it is in serverless.yml no more',
       ].join('\n'),

@@ -12,6 +12,7 @@ import { testDatabase } from '../support/database.ts'
 import { isAlive } from '../support/processes.ts'
 import { eventually, openReceiver } from '../support/receiver.ts'
 import { type Result, rollcall, type Running, startCli } from '../support/run.ts'
+import { holding, role, serveTencent } from '../support/tencent-api.ts'
 
 const EVERY = ['start', '--every', '1']
 
@@ -236,6 +237,27 @@ describe('rollcall start', () => {
     expect(one.output.stdout).not.toContain(new URL(database.url).password)
     expect(existsSync(join(folder, '.rollcall/postgres'))).toBe(false)
     expect(ended.code).toBe(0)
+  }, 90_000)
+
+  it('uses the database of a secret, and leaves the secret where it is', async () => {
+    const database = await testDatabase()
+    const tencent = await serveTencent(holding({ 'rollcall-db': database.url }))
+    undo.push(
+      () => database.drop(),
+      () => tencent.close(),
+    )
+    const one = begin({ ...role, DATABASE_URL: 'ssm:rollcall-db', TENCENT_API_URL: tencent.url })
+    await one.printed(RECEIVED)
+
+    const written = readFileSync(runningFile(), 'utf8')
+    const fromFolder = await json<unknown[]>(['sessions'], role)
+
+    expect(fromFolder.length).toBeGreaterThan(0)
+    expect(written).toContain('"DATABASE_URL":"ssm:rollcall-db"')
+    for (const text of [written, one.output.stdout, one.output.stderr]) {
+      expect(text).not.toContain(new URL(database.url).password)
+      expect(text).not.toContain('hush')
+    }
   }, 90_000)
 
   it('removes what is old, as the settings say', async () => {

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { sql } from 'kysely'
 import type { Outcome, Verdict } from '../../lib/core/retry.ts'
+import { createSession } from '../../lib/local/simulator/simulator.ts'
 import { tick } from '../../lib/reconcile.ts'
 import { ensureAccount } from '../../lib/store/account.ts'
 import type { Claim } from '../../lib/store/claim.ts'
@@ -375,17 +376,18 @@ describe('an account that no tick lists any more', () => {
     expect(await told()).toHaveLength(2)
   })
 
-  test('recovers by an unchanged listing, too', async () => {
+  test.each(['unchanged', 'committed'] as const)('is over with a listing that is %s', async (outcome) => {
     await subscribe(['tick.stalled'])
-    const { account } = await world.simulate('default')
+    const { account, simulator } = await world.simulate('default')
     await tick(world.db, account)
     await tick(world.db, account)
     await listed('default', 400)
     await announceStalled(world.db)
+    if (outcome === 'committed') createSession(simulator, { userId: 'abc', projectId: 'p' })
 
     const { outcome: came } = await tick(world.db, account)
 
-    expect([came, await stalledAt()]).toEqual(['unchanged', null])
+    expect([came, await stalledAt()]).toEqual([outcome, null])
   })
 
   test('and its news are there together or not at all', async () => {

@@ -283,3 +283,23 @@ describe('a claim for batches', () => {
     expect(sizes(claims.flat())).toEqual([10])
   })
 })
+
+describe('the wait for a rate', () => {
+  test('of an endpoint that never sent is that of one POST, from now', async () => {
+    await subscribe({ rate: 0.5 })
+    await seed(world.db, { sessions: 1 })
+
+    const ms = await untilRate(world.db)
+
+    expect(ms).toBeGreaterThan(1_900)
+    expect(ms).toBeLessThanOrEqual(2_000)
+  })
+
+  test('is nobody’s when only an endpoint without a rate has something due', async () => {
+    await subscribe()
+    await seed(world.db, { sessions: 1 })
+    await subscribe({ rate: 0.5 })
+
+    expect(await untilRate(world.db)).toBeNull()
+  })
+})

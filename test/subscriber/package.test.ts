@@ -4,7 +4,7 @@ import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { hasNode18, node18 } from '../support/node18.ts'
+import { NODES } from '../support/nodes.ts'
 import { installed, OWN_MODULES } from './installed.ts'
 import { LIVES, NOW, SECRET, single } from './messages.ts'
 
@@ -25,10 +25,7 @@ const programs = {
 }
 
 describe.each(Object.entries(programs))('%s', (name, text) => {
-  const nodes: [string, () => Promise<string>][] = [['this Node', () => Promise.resolve(process.execPath)]]
-  if (hasNode18) nodes.push(['Node 18.15', node18])
-
-  test.each(nodes)(
+  test.each(NODES)(
     'loads it on %s, without other packages and without a warning',
     async (_, node) => {
       writeFileSync(join(folder, name), text)

@@ -11,6 +11,14 @@ const INVOKE = `
     (result) => { console.log('RESULT ' + JSON.stringify(result)); process.exit(0) },
     (error) => { console.log('THROWN ' + error.code + ': ' + error.message); process.exit(1) })`
 
+const SERVE = `
+  const { main_handler } = require(process.argv[1])
+  const tell = (error) => error.code + ': ' + error.message
+  process.on('message', ({ number, event, context }) => main_handler(event, context).then(
+    (result) => process.send({ number, result }),
+    (error) => process.send({ number, thrown: tell(error) })))
+  process.on('disconnect', () => process.exit())`
+
 const LOOP = `
   const [file, parent, timeLimitMs, pauseMs] = process.argv.slice(1)
   const { main_handler } = require(file)
@@ -90,6 +98,46 @@ export function loopBundle(
       const [code, signal] = (await ended) as [number | null, NodeJS.Signals | null]
       // One that has just been started does not listen to the signal yet: it ends by it, with nothing under way.
       if (code !== 0 && signal !== 'SIGTERM') throw new Error(`${name} ended with ${signal ?? code}`)
+    },
+  }
+}
+
+/** An instance that stays warm between invocations, which may overlap. */
+export interface WarmInstance {
+  invoke(event?: unknown): Promise<Pick<Invocation, 'result' | 'thrown'>>
+  /** All it has printed so far. */
+  log(): string
+  stop(): Promise<void>
+}
+
+/** Loads a built function in a process of its own, which ends with us, however we end. */
+export function startInstance(name: string, env: Record<string, string>, node = process.execPath): WarmInstance {
+  const child = spawn(node, ['-e', SERVE, join(DIST, `${name}.js`)], { env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+  let log = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (text: string) => (log += text))
+  }
+  const ended = once(child, 'exit')
+  const waiting = new Map<number, (invocation: Pick<Invocation, 'result' | 'thrown'>) => void>()
+  let invoked = 0
+  child.on('message', ({ number, result, thrown }: { number: number; result?: unknown; thrown?: string }) => {
+    waiting.get(number)?.({ result, thrown })
+    waiting.delete(number)
+  })
+  child.once('exit', () => {
+    for (const resolve of waiting.values()) resolve({ result: undefined, thrown: `the instance ended:\n${log}` })
+  })
+  return {
+    invoke: (event = { Type: 'Timer' }) =>
+      new Promise((resolve) => {
+        invoked += 1
+        waiting.set(invoked, resolve)
+        child.send({ number: invoked, event, context: { time_limit_in_ms: 30_000 } })
+      }),
+    log: () => log,
+    stop: async () => {
+      if (child.connected) child.disconnect()
+      await ended
     },
   }
 }

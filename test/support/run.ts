@@ -37,8 +37,13 @@ export interface Running {
 }
 
 /** Starts `rollcall` with these arguments. */
-export function startCli(args: string[], { env = {}, cwd = nowhere }: Options = {}): Running {
-  const child = spawn(process.execPath, [CLI, ...args], {
+export function startCli(args: string[], options: Options = {}): Running {
+  return startNode([CLI, ...args], options)
+}
+
+/** Starts a program in this Node. */
+export function startNode(args: string[], { env = {}, cwd = nowhere }: Options = {}): Running {
+  const child = spawn(process.execPath, args, {
     cwd,
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,0 +1,244 @@
+// A deployment that ends anywhere, told of its end or not, and is run again: against a double of Tencent Cloud, at each of its
+// calls. The functions are as small as can be.
+import { createHash } from 'node:crypto'
+import { zipSync } from 'fflate'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { applyDeployment, type Deployment, isEmpty, planDeployment } from '../../lib/deploy/deploy.ts'
+import { desiredOf, ownerOf } from '../../lib/deploy/desired.ts'
+import type { PatientCloud } from '../../lib/deploy/scf.ts'
+import type { DeclaredFunction } from '../../lib/deploy/service.ts'
+import { type Cloud, openCloud } from '../cloud/cloud.ts'
+
+let cloud: Cloud
+beforeEach(async () => void (cloud = await openCloud({ busyMs: 1 })))
+afterEach(() => cloud.close())
+
+/** Who deploys; without patience, so that what is down stays down. */
+const deployer = (more: Partial<PatientCloud> = {}): PatientCloud => ({
+  url: new URL(cloud.url),
+  region: 'ap-guangzhou',
+  credential: () => ({ ...cloud.person, token: undefined }),
+  pausesMs: [],
+  ...more,
+})
+
+function deployment(code: string, more: Partial<DeclaredFunction> = {}): Deployment {
+  const zip = zipSync(
+    { 'index.js': Buffer.from(`exports.main_handler = async () => '${code}'`) },
+    { mtime: new Date(1980, 0, 1) },
+  )
+  const archive = { zip, sha256: createHash('sha256').update(zip).digest('hex') }
+  const owner = ownerOf('rollcall', 'prod')
+  const declare = (key: string): DeclaredFunction => ({
+    key,
+    name: `rollcall-prod-${key}`,
+    source: `functions/${key}.ts`,
+    runtime: 'Nodejs20.19',
+    memoryMb: 128,
+    timeoutSeconds: 3,
+    role: undefined,
+    vpc: undefined,
+    log: undefined,
+    instances: 1,
+    retries: 0,
+    maxAgeSeconds: 60,
+    environment: {},
+    settings: [],
+    triggers: key === 'reconcile' ? [{ type: 'timer', name: 'timer', cron: '*/10 * * * * * *' }] : [],
+    ...more,
+  })
+  const desired = ['migrate', 'reconcile'].map((key) => desiredOf(declare(key), owner, archive, { LOG_LEVEL: code }))
+  return { desired, owner, prefix: 'rollcall-prod-', invokedFirst: ['migrate'] }
+}
+
+async function deploy(what: Deployment, by = deployer()): Promise<void> {
+  const plan = await planDeployment(by, what, new Date())
+  await applyDeployment(by, what, plan, () => undefined)
+}
+
+/** What matters of the cloud; not how often something was published on the way. */
+const state = () =>
+  cloud.functions().map(({ name, latest, aliases, published, triggers, reservedMb, retryNum, ttlSeconds }) => {
+    const version = aliases.find((one) => one.name === '$DEFAULT')?.version
+    const live = published.find((one) => one.name === version)
+    return {
+      name,
+      settings: latest.settings,
+      live: live && [live.settings.Environment, live.code],
+      triggers: triggers.map(({ type, qualifier, desc, isOpen }) => [type, qualifier, desc, isOpen]),
+      reservedMb,
+      retryNum,
+      ttlSeconds,
+    }
+  })
+const changed = () => cloud.calls.filter(({ action }) => !/^(Get|List)/.test(action)).length
+
+const first = deployment('one')
+const second = deployment('two', {
+  memoryMb: 256,
+  triggers: [{ type: 'timer', name: 'hourly', cron: '0 0 * * * * *' }],
+})
+
+describe.each([
+  ['the first deployment', undefined, first],
+  ['an update of everything', first, second],
+])('%s', (_, before, after) => {
+  test.each(['given', 'lost'] as const)(
+    'cut off after any of its calls, whose last answer is %s, is finished by running it again',
+    async (answer) => {
+      const start = async () => {
+        await cloud.close()
+        cloud = await openCloud({ busyMs: 1 })
+        if (before) await deploy(before)
+        cloud.calls.length = 0
+      }
+      await start()
+      await deploy(after)
+      const [expected, calls] = [state(), changed()]
+
+      for (let n = 1; n < calls; n += 1) {
+        await start()
+        cloud.dieAfter(n, answer)
+        const interrupted = deploy(after).then(
+          () => 'done',
+          () => 'failed',
+        )
+        expect([n, await interrupted]).toEqual([n, 'failed'])
+        cloud.revive()
+        await deploy(after)
+
+        expect([n, state()]).toEqual([n, expected])
+        expect(isEmpty(await planDeployment(deployer(), after, new Date()))).toBe(true)
+      }
+      expect(calls).toBeGreaterThan(10)
+    },
+    120_000,
+  )
+})
+
+test('cut off after any of its calls, it leaves nothing to a deployment of something else', async () => {
+  const third = deployment('one', { memoryMb: 512 })
+  await deploy(third)
+  const [expected] = [state().map(({ live }) => live)]
+  const start = async () => {
+    await cloud.close()
+    cloud = await openCloud({ busyMs: 1 })
+    await deploy(first)
+    cloud.calls.length = 0
+  }
+  await start()
+  await deploy(second)
+  const calls = changed()
+
+  for (let n = 1; n < calls; n += 1) {
+    await start()
+    cloud.dieAfter(n, 'lost')
+    await deploy(second).catch(() => undefined)
+    cloud.revive()
+    await deploy(third)
+
+    expect([n, state().map(({ live }) => live)]).toEqual([n, expected])
+  }
+}, 120_000)
+
+describe('one fault', () => {
+  const actions = [
+    'CreateFunction',
+    'Invoke',
+    'PublishVersion',
+    'UpdateAlias',
+    'PutReservedConcurrencyConfig',
+    'CreateTrigger',
+  ]
+
+  test.each(
+    actions.flatMap((action) =>
+      (['hangup', 'http500', 'html'] as const).flatMap((kind) =>
+        (['before', 'after'] as const).map((when) => ({ action, kind, when })),
+      ),
+    ),
+  )('$kind $when $action is got over in the same run', async (fault) => {
+    cloud.fault(fault)
+
+    await deploy(first, deployer({ pausesMs: [1, 1] }))
+
+    expect(isEmpty(await planDeployment(deployer(), first, new Date()))).toBe(true)
+  })
+
+  test.each(['RequestLimitExceeded', 'FailedOperation.FunctionStatusError', 'FailedOperation.OperationConflict'])(
+    '%s is waited for',
+    async (code) => {
+      for (const action of actions) cloud.fault({ action, kind: 'error', code, times: 2 })
+
+      await deploy(first, deployer({ pausesMs: [1, 1, 1] }))
+
+      expect(isEmpty(await planDeployment(deployer(), first, new Date()))).toBe(true)
+    },
+  )
+
+  test.each([
+    ['AuthFailure.SecretIdNotFound', 'CreateFunction', /check TENCENTCLOUD_SECRET_ID/],
+    ['UnauthorizedOperation.CAM', 'CreateFunction', /give its user the policy of docs\/deploying\.md/],
+    ['LimitExceeded.Function', 'CreateFunction', /ask for a higher quota/],
+    ['LimitExceeded.ReservedConcurrencyMemory', 'PutReservedConcurrencyConfig', /lower reservedConcurrency/],
+    ['FailedOperation.InsufficientBalance', 'CreateFunction', /in arrears/],
+    ['RequestLimitExceeded', 'CreateFunction', /run this again later/],
+    ['SomethingNew.OfNobody', 'CreateFunction', /583\/17244 lists the codes/],
+  ])('%s ends it with what to do', async (code, action, expected) => {
+    cloud.fault({ action, kind: 'error', code, times: 99 })
+
+    const fault = await deploy(first).catch((error: unknown) => error)
+
+    expect(fault).toMatchObject({ code: 'cloud_refused', message: expect.stringMatching(expected) as string })
+    expect(String(fault)).toContain(code)
+  })
+
+  test('a creation that fails is told with its reason, and made again by the next run', async () => {
+    cloud.fault({
+      action: 'CreateFunction',
+      kind: 'badState',
+      code: 'ResourceInsufficient',
+      message: 'no address left in the subnet',
+    })
+
+    const fault = await deploy(first).catch((error: unknown) => error)
+    await deploy(first)
+
+    expect(String(fault)).toMatch(
+      /rollcall-prod-migrate is CreateFailed instead of Active: .*no address left in the subnet/,
+    )
+    expect(isEmpty(await planDeployment(deployer(), first, new Date()))).toBe(true)
+  })
+})
+
+test('who deploys with the wrong key learns which, and nothing was changed', async () => {
+  const fault = await deploy(
+    first,
+    deployer({ credential: () => ({ ...cloud.person, secretKey: 'hush', token: undefined }) }),
+  ).catch((error: unknown) => error)
+
+  expect(String(fault)).toMatch(/AuthFailure\.SignatureFailure.*check TENCENTCLOUD_SECRET_KEY/)
+  expect(String(fault)).not.toContain('hush')
+  expect(changed()).toBe(0)
+})
+
+test('a function declared no more is removed, and one of another hand is not', async () => {
+  await deploy(first)
+  const [migrate, reconcile] = first.desired
+  const fewer = { ...first, desired: [migrate!] }
+  const stranger = {
+    ...first,
+    desired: [{ ...reconcile!, name: 'rollcall-prod-eu-reconcile', owner: 'ffff' }],
+    owner: 'ffff',
+    prefix: 'rollcall-prod-eu-',
+  }
+  stranger.desired[0]!.configuration = {
+    ...reconcile!.configuration,
+    Description: `Rollcall ffff, code ${'a'.repeat(64)}`,
+  }
+  await deploy(stranger)
+
+  await deploy(fewer)
+
+  expect(cloud.functions().map(({ name }) => name)).toEqual(['rollcall-prod-migrate', 'rollcall-prod-eu-reconcile'])
+})
