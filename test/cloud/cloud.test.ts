@@ -669,8 +669,8 @@ describe('a timer', () => {
     expect(
       cloud.invocations
         .slice(0, 2)
-        .map(({ result }) => result)
-        .sort(),
+        .map(({ result }) => result as string)
+        .sort((a, b) => (a < b ? -1 : 1)),
     ).toEqual(['morning', 'tick'])
   })
 
