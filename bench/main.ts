@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import { join } from 'node:path'
 import { bundles } from './bundles.ts'
+import { costs } from './costs.ts'
 import { fairness } from './fairness.ts'
 import { reports } from './reports.ts'
 import { ROOT } from './program.ts'
@@ -13,7 +14,7 @@ export interface Report {
   figures: unknown
 }
 
-const BENCHMARKS: Record<string, (args: string[]) => Promise<Report>> = { bundles, fairness, reports }
+const BENCHMARKS: Record<string, (args: string[]) => Promise<Report>> = { bundles, costs, fairness, reports }
 
 const [name = '', ...args] = process.argv.slice(2)
 const benchmark = BENCHMARKS[name]
