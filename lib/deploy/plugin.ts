@@ -206,6 +206,11 @@ export class TencentProvider {
 
   private async deploy(only?: string): Promise<void> {
     const { cloud, deployment, plan } = await this.planOnly(only)
+    for (const key of only === undefined ? [] : deployment.invokedFirst.filter((one) => one !== only)) {
+      const first = await planDeployment(cloud, { ...deployment, only: key }, new Date())
+      if (!isEmpty(first))
+        this.output.log.warning(`${key} is not deployed as it is here: what it does must not be needed`)
+    }
     if (isEmpty(plan)) return this.output.writeText('nothing to change')
     await applyDeployment(cloud, deployment, plan, (line) => this.output.log.notice(line))
     this.output.writeText(`deployed: release ${plan.release.time}`)

@@ -233,10 +233,17 @@ test('a function alone can be deployed, and one that does not exist cannot', asy
   folder.edit('functions/webhook.ts', "'drained, as changed again'", "'drained'")
   folder.edit('functions/reconcile.ts', "'reconciled'", "'reconciled, as changed'")
 
-  const { code } = await serverless('deploy', 'function', '--function', 'webhook')
+  const { code, stderr } = await serverless('deploy', 'function', '--function', 'webhook')
+  folder.edit('functions/migrate.ts', "'migrated'", "'migrated, as changed'")
+  const warned = await serverless('deploy', 'function', '--function', 'webhook')
   const unknown = await serverless('deploy', 'function', '--function', 'webhok')
 
   expect([code, new Set(changes().map((change) => change.split(' of ')[1]))]).toEqual([0, new Set(['webhook'])])
+  expect([stderr.includes('is not deployed as it is here'), warned.code, warned.stderr]).toEqual([
+    false,
+    0,
+    expect.stringContaining('migrate is not deployed as it is here'),
+  ])
   expect([unknown.code, unknown.stdout]).toEqual([
     1,
     expect.stringContaining('there is no function webhok: serverless.yml has'),
@@ -292,9 +299,9 @@ test('what fails is told, with exit code 1', async () => {
 
 test('the functions of another stage, and of other hands, are nobody’s business', async () => {
   const other = await folder.serverless(['remove', '--stage', 'pro'], cloud)
-  const before = cloud.functions().length
+  const kept = cloud.functions().length
 
-  expect([other.code, other.stdout, before]).toEqual([0, 'nothing to remove\n', 4])
+  expect([other.code, other.stdout, kept]).toEqual([0, 'nothing to remove\n', 5])
 })
 
 test('a removal leaves nothing', async () => {
