@@ -1,6 +1,7 @@
 import { type ActualFunction, readFunctions } from '../deploy/actual.ts'
 import { describeService } from '../deploy/info.ts'
 import { liveVersion } from '../deploy/plan.ts'
+import { releasesOf } from '../deploy/rollback.ts'
 import type { Service } from '../deploy/service.ts'
 import type { Cloud } from '../tencent.ts'
 import { type Inside, lookInside } from './inside.ts'
@@ -26,11 +27,19 @@ function toJson({ service, functions, inside }: Facts, problems: string[]): obje
     service: service.name,
     stage: service.stage,
     region: service.region,
+    ...releases(functions),
     functions: functions.map(described),
     migrated: known.migrated,
     accounts: known.accounts,
     backlog: known.backlog,
   }
+}
+
+/** The times of the release that is live, if one is, and of the newest. */
+function releases(functions: ActualFunction[]): { release: string | null; newest: string | null } {
+  const all = releasesOf(functions)
+  const live = all.filter(({ isLive }) => isLive).at(-1)
+  return { release: live?.release.time ?? null, newest: all.at(-1)?.release.time ?? null }
 }
 
 /** Field by field: the configuration holds settings, which nobody may see. */
@@ -48,7 +57,10 @@ function described(actual: ActualFunction): object {
 }
 
 function toLines({ service, functions, inside }: Facts): string[] {
+  const { release, newest } = releases(functions)
   const lines = describeService(service, functions)
+  // Wanted after a rollback, and not after a deployment that was interrupted: who operates it knows which it was.
+  if (release !== null && release !== newest) lines.push(`release ${newest} is newer than what is live`)
   if (inside === null || 'fault' in inside) return lines
   return [...lines, ...inside.accounts.map(tickLine), ...backlogLines(inside)]
 }

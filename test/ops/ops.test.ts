@@ -1,7 +1,9 @@
 // The verbs of `npm run ops`, run as a person does against a deployment on a double of Tencent Cloud that really runs what is
 // uploaded. One story. Doubles at the network's rim: Tencent Cloud, the Digital Human API.
-import { readdirSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createSession, startSession } from '../../lib/local/simulator/simulator.ts'
@@ -144,6 +146,27 @@ test('a tick that fails makes smoke and status fail', async () => {
   ])
 })
 
+test('neither a state nor a .env of the runner changes what a verb does', async () => {
+  const own = join(folder.path, 'dist', 'ops')
+  mkdirSync(join(own, '.serverless'))
+  writeFileSync(join(own, '.serverless', '_.json'), 'broken')
+  writeFileSync(join(own, '.env'), 'TENCENTCLOUD_SECRET_ID=of-another\nTENCENTCLOUD_SECRET_KEY=hush\n')
+
+  const { code, stderr } = await folder.ops(['status', ...STAGE])
+  for (const name of ['.serverless', '.env']) rmSync(join(own, name), { recursive: true })
+
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/^config_invalid: there is no Tencent Cloud credential/)])
+})
+
+test('npm run ops finds the verbs', async () => {
+  const env = { PATH: process.env.PATH, HOME: folder.path, npm_config_update_notifier: 'false' }
+  const npm = (...args: string[]) =>
+    promisify(execFile)('npm', ['run', '--silent', 'ops', '--', ...args], { cwd: folder.path, env })
+
+  expect((await npm('help')).stdout).toMatch(/^Usage: npm run ops -- .*\bstatus\b.*\bsmoke\b.*\blogs\b/s)
+  await expect(npm('load')).rejects.toMatchObject({ code: 2, stdout: '' })
+})
+
 test.each([
   [
     'a credential that is refused',
@@ -184,5 +207,7 @@ test.each([
 
   expect([ended.code, ended.stdout]).toEqual([code, ''])
   expect(ended.stderr).toMatch(expected)
+  // Without a verb the runner would send a metric.
+  expect(ended.contacts.filter((one) => !one.startsWith('scf.localhost:'))).toEqual([])
   expect(ended.stderr).not.toContain('hush')
 })
