@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import { stringify } from 'csv-stringify/sync'
+import { inert } from '../inert.ts'
 import { type Asked, findQuestion, type Report, runReport } from '../store/report.ts'
 import { QUESTIONS } from '../store/report/cookbook.ts'
 import type { Question } from '../store/report/question.ts'
@@ -59,9 +60,12 @@ function render(report: Report, format: Options['format'], question: Question | 
   }
 }
 
-/** What a user named themselves could be a formula where a spreadsheet opens it: such texts begin with an apostrophe. */
+/**
+ * What a user named themselves could be a formula where a spreadsheet opens it: such texts begin with an apostrophe. Or move the
+ * cursor where a terminal shows it: only as JSON is a text exact.
+ */
 export const toCsv = ({ columns, rows }: Report): string =>
-  stringify(rows, { header: true, columns, escape_formulas: true, cast: { boolean: String } }).trimEnd()
+  stringify(rows, { header: true, columns, escape_formulas: true, cast: { boolean: String, string: inert } }).trimEnd()
 
 export const toTable = ({ rows }: Report): string => table(rows, 'nothing in that time')
 

@@ -83,7 +83,10 @@ function breachesOf(args: string[], { code, stdout, stderr }: Ended): string[] {
   const { found, rule } = openBreaches()
   const isHelp = stdout.startsWith('Usage: ')
   // Behind an option that takes a value it is that value.
-  const isJson = args.some((arg, at) => arg === '--json' && !VALUED.includes(args[at - 1] ?? ''))
+  const isJson = args.some((arg, at) => {
+    const before = args[at - 1] ?? ''
+    return (arg === '--json' && !VALUED.includes(before)) || (arg === 'json' && before === '--format')
+  })
   const tells = args.includes('add') && code === 0
   rule([0, 1, 2].includes(code), `exit code ${code}`)
   rule(!/^\s+at .*:\d+/m.test(stderr), `a stack trace: ${stderr}`)

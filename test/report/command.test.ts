@@ -141,7 +141,7 @@ describe('what is printed', () => {
     const rows = ['=1+1', '+1', '-1', '@SUM(A1)', 'a,"b"\nc', 'plain'].map((user) => ({ user, left: -2 }))
 
     expect(toCsv({ columns: ['user', 'left'], rows })).toBe(
-      ['user,left', `'=1+1,-2`, `'+1,-2`, `'-1,-2`, `'@SUM(A1),-2`, `"a,""b""\nc",-2`, 'plain,-2'].join('\n'),
+      ['user,left', `'=1+1,-2`, `'+1,-2`, `'-1,-2`, `'@SUM(A1),-2`, `"a,""b""·c",-2`, 'plain,-2'].join('\n'),
     )
   })
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type OwnServer, startOwnServer } from './server.ts'
+import { eventually } from '../support/receiver.ts'
 import { openStorm, type Storm } from './storm.ts'
 
 let server: OwnServer
@@ -19,9 +20,19 @@ afterAll(async () => {
 
 /** As the kernel does when memory runs out: one of the server's processes is gone, and the rest start over. */
 async function killBackend(): Promise<void> {
-  const { rows } = await sql<{ pid: number }>`select pid from pg_stat_activity
-    where datname = current_database() and pid <> pg_backend_pid()`.execute(storm.admin)
-  process.kill(rows[0]!.pid, 'SIGKILL')
+  const find = () =>
+    sql<{ pid: number }>`select pid from pg_stat_activity
+      where datname = current_database() and pid <> pg_backend_pid()`.execute(storm.admin)
+  let pid: number | undefined
+  // It may still be starting over from the last one.
+  await eventually('there is a process to kill', async () => {
+    pid = await find().then(
+      ({ rows }) => rows[0]?.pid,
+      () => undefined,
+    )
+    return pid !== undefined
+  })
+  process.kill(pid!, 'SIGKILL')
 }
 
 test('a server that stops, crashes and loses a process under load costs no event and no restart of ours', async () => {
