@@ -7,3 +7,8 @@ export class ApiError extends Error {
     this.code = code
   }
 }
+
+/** Throws InvalidParameterValue.… */
+export function invalid(what: string, message: string): never {
+  throw new ApiError(`InvalidParameterValue.${what}`, message)
+}
