@@ -347,7 +347,8 @@ describe('a change', () => {
       Environment: { Variables: [{ Key: 'WORD', Value: 'a' }] },
     })
     await ask(cloud, 'CreateAlias', { FunctionName: 'first', Name: 'live', FunctionVersion: '$LATEST' })
-    expect(await ask(cloud, 'PublishVersion', { FunctionName: 'first' })).toMatchObject({ FunctionVersion: '1' })
+    const release = { FunctionName: 'first', Description: 'release 7' }
+    expect(await ask(cloud, 'PublishVersion', release)).toMatchObject({ FunctionVersion: '1' })
     await active('first', '1')
     await active()
     await ask(cloud, 'UpdateFunctionConfiguration', {
@@ -364,6 +365,7 @@ describe('a change', () => {
     expect(await returned({ Qualifier: '$DEFAULT' })).toBe('one b')
     expect(await ask(cloud, 'ListVersionByFunction', { FunctionName: 'first' })).toMatchObject({
       FunctionVersion: ['1', '$LATEST'],
+      Versions: [{ Description: 'release 7' }, { Description: '' }],
       TotalCount: 2,
     })
     expect(await ask(cloud, 'ListAliases', { FunctionName: 'first', FunctionVersion: '1' })).toMatchObject({
@@ -471,6 +473,9 @@ describe('an instance', () => {
   })
 
   it('logs what its code prints, run by run, and tells why it failed', async () => {
+    await create(counter, { FunctionName: 'second', ClsLogsetId: 'set', ClsTopicId: 'topic-2' })
+    await invoke({ FunctionName: 'second' })
+    cloud.invocations.splice(0)
     await create(counter, { ClsLogsetId: 'set', ClsTopicId: 'topic' })
     await invoke({ ClientContext: '{"word":"one"}' })
     const { Log, FunctionRequestId } = await invoke({ ClientContext: '{"word":"two"}' })
@@ -519,10 +524,19 @@ describe('an instance', () => {
       'Report',
     ])
     expect([first.ListOver, rest.ListOver]).toEqual([false, true])
-    expect((await found({ Query: 'SCF_FunctionName:"other"' })).words).toEqual([])
+    expect((await found({ Query: 'SCF_FunctionName:"second"' })).words).toEqual([])
+    expect((await found({ Query: '*', TopicId: 'topic-2' })).words).toContain('run 1 undefined')
     expect(await codeOf('SearchLog', { ...search, Query: '*', TopicId: 'other' }, { service: 'cls' })).toBe(
       'ResourceNotFound.TopicNotExist',
     )
+  })
+
+  it('loses nothing of what its code prints, however much', async () => {
+    await create(`exports.main = async () => { for (let i = 0; i < 3_000; i++) console.error('x'.repeat(500)) }`)
+
+    await returned()
+
+    expect(cloud.invocations[0]?.log).toHaveLength(3_000)
   })
 
   it.each([

@@ -57,12 +57,12 @@ export interface Cloud {
   invocations: Invocation[]
   functions(): FunctionState[]
   /**
-   * The address of a function's URL, with a slash at its end; a function that has several: by TriggerDesc. Its path is also that of
-   * `http://NAME.url.localhost:PORT/`, for those who can resolve it.
+   * The address of a function's URL, with a slash at its end; of several, see their TriggerDesc. For those who can resolve
+   * it there is also `http://NAME.url.localhost:PORT/`.
    */
   functionUrl(name: string): string
   fault(fault: Fault): void
-  /** After so many more changes by the person nothing is answered any more, the last of them neither if `lost`, until `revive`. */
+  /** After so many more changes by the person nothing is answered, nor is the last of them if `lost`, until `revive`. */
   dieAfter(changes: number, lastAnswer?: 'given' | 'lost'): void
   revive(): void
   /** From now on the temporary credentials that functions have are refused; their next invocation gets new ones. */

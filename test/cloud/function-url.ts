@@ -26,8 +26,8 @@ export interface Place {
 const LARGEST = 6 * 1_048_576
 
 /**
- * The place of a request to `localhost/url/ID/…`, or to `ID.url.localhost/…`, where as in the real SCF the path is the function's
- * alone; null when it is for the API.
+ * The place of a request to `localhost/url/ID/…`, or to `ID.url.localhost/…`, where as in the real SCF the path is the
+ * function's alone; null when it is for the API.
  */
 export function urlPlace({ url: target = '/', headers: { host = '' } }: IncomingMessage): Place | null {
   const [, ofHost] = /^([\w-]+)\.url\./.exec(host) ?? []

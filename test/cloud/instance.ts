@@ -34,7 +34,7 @@ export interface Instance {
   version: Version
   revision: number
   isBusy: boolean
-  /** Of its role; null when the function has none. */
+  /** Of its running role; null when the function has none, and then none is injected. */
   credential: Known | null
   /** What it printed since the last run ended. */
   lines: string[]
