@@ -1,8 +1,5 @@
 // The 7-field cron of SCF's timers: second minute hour day month week year (Tencent 583/9708). Pure.
 
-/** Seconds in the units that an interval may have. */
-const UNITS = { s: 1, m: 60, h: 3_600 } as const
-
 const FIELDS = [
   { name: 'second', least: 0, most: 59 },
   { name: 'minute', least: 0, most: 59 },
@@ -33,12 +30,6 @@ export function cronOf(interval: string): { cron: string } | { fault: string } {
   if (count === whole) return unit === 'h' ? { cron: '0 0 0 * * * *' } : cronOf(unit === 's' ? '1m' : '1h')
   const every = count === 1 ? '*' : `*/${count}`
   return { cron: { s: `${every} * * * * * *`, m: `0 ${every} * * * * *`, h: `0 0 ${every} * * * *` }[unit] as string }
-}
-
-/** How many seconds lie between two firings of an interval. */
-export function secondsOf(interval: string): number {
-  const [, digits = '', unit = ''] = /^(\d+)([smh])$/.exec(interval) ?? []
-  return Number(digits) * UNITS[unit as keyof typeof UNITS]
 }
 
 /** What is wrong with a cron, or undefined. */

@@ -1,4 +1,4 @@
-/** What an action refuses: given to the caller as `{Response: {Error: {Code, Message}}}` with HTTP 200 (Tencent 583/30771). */
+/** What an action refuses: the caller gets `{Response: {Error: {Code, Message}}}` with HTTP 200 (Tencent 583/30771). */
 export class ApiError extends Error {
   readonly code: string
 
@@ -6,4 +6,9 @@ export class ApiError extends Error {
     super(message)
     this.code = code
   }
+}
+
+/** Throws InvalidParameterValue.… */
+export function invalid(what: string, message: string): never {
+  throw new ApiError(`InvalidParameterValue.${what}`, message)
 }

@@ -1,6 +1,7 @@
-// A double of the Tencent Cloud APIs that a deployment of Rollcall uses: SCF, Secrets Manager and Cloud Log Service, in one region,
-// on a real socket. It stands at the network's rim: behind it uploaded zips really run, in processes of their own. It must be
-// stricter than the real thing rather than laxer, and say in its files which rules are documented and which inferred.
+// A double of the Tencent Cloud APIs that a deployment of Rollcall uses: SCF, Secrets Manager and Cloud Log Service, in one
+// region, on a real socket. It stands at the network's rim: behind it uploaded zips really run, in processes of their own.
+// It must be stricter than the real thing rather than laxer, and say in its files which rules are documented and which
+// inferred.
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -13,17 +14,17 @@ import { ApiError } from './api-error.ts'
 import { authenticate, authorize, type Credential, issue, type Known, type Policy } from './credentials.ts'
 import { type Fault, type Faults, isChange, takeFault } from './fault.ts'
 import type { FunctionState } from './function-state.ts'
-import { serveUrl } from './function-url.ts'
+import { serveUrl, urlPlace } from './function-url.ts'
 import type { Invocation } from './invocation-log.ts'
 import { closePool, idle, openPool, retire } from './pool.ts'
-import type { Region, Settings } from './region.ts'
+import type { Region, RegionSettings } from './region.ts'
 import { actionOf } from './services.ts'
 import { startClock, tickTimers } from './timers.ts'
 
 export type { Fault } from './fault.ts'
 export type { Invocation } from './invocation-log.ts'
 
-export interface CloudOptions extends Partial<Settings> {
+export interface CloudOptions extends Partial<RegionSettings> {
   /** What the running role may do; by default to invoke functions and to read secrets. */
   roleMay?: string[]
   /** What the person may do; by default everything. */
@@ -55,10 +56,13 @@ export interface Cloud {
   /** Every run of a function, in the order they ended. */
   invocations: Invocation[]
   functions(): FunctionState[]
-  /** The address of a function's URL, with a slash at its end; of a qualifier other than $LATEST by the trigger's TriggerDesc. */
+  /**
+   * The address of a function's URL, with a slash at its end; of several, see their TriggerDesc. For those who can resolve
+   * it there is also `http://NAME.url.localhost:PORT/`.
+   */
   functionUrl(name: string): string
   fault(fault: Fault): void
-  /** After so many more changes no request is answered any more, the last one's too when it is `lost`, until `revive`. */
+  /** After so many more changes by the person nothing is answered, nor is the last of them if `lost`, until `revive`. */
   dieAfter(changes: number, lastAnswer?: 'given' | 'lost'): void
   revive(): void
   /** From now on the temporary credentials that functions have are refused; their next invocation gets new ones. */
@@ -75,8 +79,8 @@ export interface Cloud {
   close(): Promise<void>
 }
 
-const DEFAULTS: Settings = {
-  name: 'ap-guangzhou',
+const DEFAULTS: RegionSettings = {
+  region: 'ap-guangzhou',
   busyMs: 30,
   retryMs: 50,
   vpcs: undefined,
@@ -105,9 +109,12 @@ export async function openCloud({ roleMay, personMay, ...chosen }: CloudOptions 
   const faults: Faults = { faults: [], changesLeft: undefined, isLastAnswerLost: false }
   const calls: Call[] = []
   const server = createServer((request, response) => {
-    const served = request.url?.startsWith('/url/')
-      ? text(request).then((body) => serve(region, faults, request, body, response))
-      : text(request).then((body) => serveApi(region, faults, calls, request, body, response))
+    const place = urlPlace(request)
+    const served = text(request).then((body) => {
+      if (faults.changesLeft === 0) return void response.destroy()
+      if (place) return serveUrl(region, place, request, body, response)
+      return serveApi(region, faults, calls, request, body, response)
+    })
     served.catch((error: unknown) => response.destroy(error as Error))
   })
   server.listen(0, '127.0.0.1')
@@ -148,17 +155,6 @@ export async function openCloud({ roleMay, personMay, ...chosen }: CloudOptions 
   }
 }
 
-async function serve(
-  region: Region,
-  faults: Faults,
-  request: IncomingMessage,
-  body: string,
-  response: ServerResponse,
-): Promise<void> {
-  if (faults.changesLeft === 0) return void response.destroy()
-  await serveUrl(region, request, body, response)
-}
-
 /** One request: who is it, what is wanted, what goes wrong on purpose, the action, the answer. */
 async function serveApi(
   region: Region,
@@ -168,14 +164,13 @@ async function serveApi(
   body: string,
   response: ServerResponse,
 ): Promise<void> {
-  if (faults.changesLeft === 0) return void response.destroy()
   const { headers } = request
   const service = headers.host?.split('.')[0] ?? ''
   const action = String(headers['x-tc-action'])
   const call: Call = { service, action, params: {}, caller: 'unknown', at: new Date(), error: null }
   calls.push(call)
   const run = async (): Promise<object> => {
-    const perform = actionOf(service, action, headers, region.settings.name)
+    const perform = actionOf(service, action, headers, region.settings.region)
     const known = authenticate(region.credentials, headers, service, body)
     call.caller = known.owner
     const parameters = parametersOf(body)
@@ -198,7 +193,7 @@ async function serveApi(
     call.error = code
     return { Error: { Code: code, Message: message } }
   })
-  if (faults.changesLeft !== undefined && isChange(action)) {
+  if (faults.changesLeft !== undefined && call.caller === 'person' && isChange(action)) {
     faults.changesLeft -= 1
     if (faults.changesLeft === 0 && faults.isLastAnswerLost) return void response.destroy()
   }

@@ -1,5 +1,6 @@
-// Cloud Log Service, 2020-10-16: searching the log of functions (Tencent 614/42788). The lines are those that SCF delivers to a
-// topic. Of the query language: `FIELD:"value"` and `FIELD:value`, joined by AND; a bare word is looked for in SCF_Message.
+// Cloud Log Service, 2020-10-16: searching the log of functions (Tencent 614/42788). The lines are those that SCF delivers
+// to a topic. Of the query language: `FIELD:"value"` and `FIELD:value`, joined by AND; a bare word is looked for in
+// SCF_Message.
 import { ApiError } from './api-error.ts'
 import { action, type LogLine } from './region.ts'
 

@@ -1,5 +1,5 @@
-// How many instances a function may have, by reserved memory (Tencent 583/39224), and how its asynchronous invocations are tried
-// again (583/41138).
+// How many instances a function may have, by reserved memory (Tencent 583/39224), and how its asynchronous invocations are
+// tried again (583/41138).
 import type {
   DeleteReservedConcurrencyConfigRequest,
   GetFunctionEventInvokeConfigRequest,
@@ -8,9 +8,9 @@ import type {
   PutReservedConcurrencyConfigRequest,
   UpdateFunctionEventInvokeConfigRequest,
 } from 'tencentcloud-sdk-nodejs-scf/tencentcloud/services/scf/v20180416/scf_models'
-import { ApiError } from './api-error.ts'
+import { ApiError, invalid } from './api-error.ts'
 import { resolve } from './function-state.ts'
-import { action, functionOf, type Region } from './region.ts'
+import { action, changeableOf, functionOf, type Region } from './region.ts'
 
 /** What always stays for functions without a reserve. */
 const UNRESERVED_MB = 12_800
@@ -20,7 +20,7 @@ const named = { FunctionName: 'string', 'Namespace?': 'string' } as const
 export const putReservedConcurrencyConfig = action<PutReservedConcurrencyConfigRequest>(
   { ...named, ReservedConcurrencyMem: 'integer' },
   (region, request) => {
-    const state = functionOf(region, request)
+    const state = changeableOf(region, request)
     const { ReservedConcurrencyMem: mb } = request
     const most = region.settings.totalMb - UNRESERVED_MB - reservedMb(region) + (state.reservedMb ?? 0)
     if (mb < 0) throw new ApiError('InvalidParameterValue', `ReservedConcurrencyMem is ${mb}.`)
@@ -40,7 +40,7 @@ export const getReservedConcurrencyConfig = action<GetReservedConcurrencyConfigR
 export const deleteReservedConcurrencyConfig = action<DeleteReservedConcurrencyConfigRequest>(
   named,
   (region, request) => {
-    functionOf(region, request).reservedMb = null
+    changeableOf(region, request).reservedMb = null
     return {}
   },
 )
@@ -48,11 +48,11 @@ export const deleteReservedConcurrencyConfig = action<DeleteReservedConcurrencyC
 export const updateFunctionEventInvokeConfig = action<UpdateFunctionEventInvokeConfigRequest>(
   { ...named, AsyncTriggerConfig: { RetryConfig: [{ RetryNum: 'integer' }], MsgTTL: 'integer' } },
   (region, request) => {
-    const state = functionOf(region, request)
+    const state = changeableOf(region, request)
     const { RetryConfig, MsgTTL } = request.AsyncTriggerConfig
     const [retry, ...others] = RetryConfig
     if (!retry || others.length > 0) {
-      throw new ApiError('InvalidParameterValue.AsyncTriggerConfig', 'RetryConfig has one entry.')
+      invalid('AsyncTriggerConfig', 'RetryConfig has one entry.')
     }
     if (retry.RetryNum < 0 || retry.RetryNum > 2) {
       throw new ApiError('LimitExceeded.RetryNum', `RetryNum is ${retry.RetryNum}: 0 to 2.`)

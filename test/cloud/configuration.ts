@@ -1,11 +1,11 @@
 // A function's configuration: how requests say it, what is allowed, and the defaults. From the comments of the API's models
-// (583/18586, 583/18580), the environment's rules from 583/32748, the codes from the SDK's list of SCF's errors. Inferred: which
-// code goes with a rule where the list has none that names it.
+// (583/18586), the environment's rules from 583/32748, the codes from the SDK's list of SCF's errors. Inferred: which code
+// goes with a rule where the list has none that names it.
 import type {
   CreateFunctionRequest,
   UpdateFunctionConfigurationRequest,
 } from 'tencentcloud-sdk-nodejs-scf/tencentcloud/services/scf/v20180416/scf_models'
-import { ApiError } from './api-error.ts'
+import { ApiError, invalid } from './api-error.ts'
 import type { Settings } from './function-state.ts'
 import type { Shape } from './parameters.ts'
 import type { Region } from './region.ts'
@@ -82,7 +82,7 @@ const RUNTIMES = ['Nodejs18.15', 'Nodejs20.19']
 export function newSettings(region: Region, request: CreateFunctionRequest): Settings {
   const { Handler = '', Runtime = 'Python2.7', VpcConfig, Tags = [] } = request
   assertHandler(Handler)
-  if (!RUNTIMES.includes(Runtime)) refuse('Runtime', `Runtime ${Runtime} is not one that this double can run.`)
+  if (!RUNTIMES.includes(Runtime)) invalid('Runtime', `Runtime ${Runtime} is not one that this double can run.`)
   const defaults: Settings = {
     Handler,
     Runtime,
@@ -111,7 +111,7 @@ export function settingsAfter(
 ): Settings {
   const { Description, MemorySize, Timeout, InitTimeout, Environment, VpcConfig, Role, PublicNetConfig } = request
   if (request.Runtime !== undefined && request.Runtime !== settings.Runtime) {
-    refuse('Runtime', `Runtime cannot be changed from ${settings.Runtime}.`)
+    invalid('Runtime', `Runtime cannot be changed from ${settings.Runtime}.`)
   }
   if (request.InstallDependency === 'TRUE')
     throw new ApiError('UnsupportedOperation', 'InstallDependency is not modelled')
@@ -121,7 +121,7 @@ export function settingsAfter(
     MemorySize !== 64 &&
     !(MemorySize % 128 === 0 && MemorySize >= 128 && MemorySize <= 3_072)
   ) {
-    refuse('MemorySize', `MemorySize is ${MemorySize}: 64, or 128 to 3072 in steps of 128.`)
+    invalid('MemorySize', `MemorySize is ${MemorySize}: 64, or 128 to 3072 in steps of 128.`)
   }
   if (Timeout !== undefined && Timeout > 900)
     throw new ApiError('LimitExceeded.Timeout', `Timeout is ${Timeout}, more than 900.`)
@@ -139,7 +139,7 @@ export function settingsAfter(
   }
   if (Role && roles && !roles.includes(Role)) throw new ApiError('ResourceNotFound.Role', `There is no role ${Role}.`)
   if (PublicNetConfig && !['ENABLE', 'DISABLE'].includes(PublicNetConfig.PublicNetStatus)) {
-    refuse('PublicNetConfig', `PublicNetStatus is ${PublicNetConfig.PublicNetStatus}.`)
+    invalid('PublicNetConfig', `PublicNetStatus is ${PublicNetConfig.PublicNetStatus}.`)
   }
   const after = {
     ...settings,
@@ -157,39 +157,38 @@ export function settingsAfter(
       PublicNetConfig: netConfig(PublicNetConfig.PublicNetStatus, PublicNetConfig.EipConfig?.EipStatus),
     }),
   }
-  if (!after.ClsLogsetId !== !after.ClsTopicId) refuse('Cls', 'ClsLogsetId and ClsTopicId need each other.')
+  if (!after.ClsLogsetId !== !after.ClsTopicId) invalid('Cls', 'ClsLogsetId and ClsTopicId need each other.')
   return after
 }
 
 /** Throws InvalidParameterValue.Handler unless it is `file.method`, each 2 to 60 characters. */
 export function assertHandler(handler: string): void {
   const isFit = /^[A-Za-z][\w-]{0,58}[A-Za-z]\.[A-Za-z][\w-]{0,58}[A-Za-z]$/.test(handler)
-  if (!isFit) refuse('Handler', `Handler is ${handler || 'missing'}: file.method is expected.`)
+  if (!isFit) invalid('Handler', `Handler is ${handler || 'missing'}: file.method is expected.`)
 }
 
 /** Throws InvalidParameterValue.Description. Line ends are allowed in a creation only. */
 export function assertDescription(description: string, mayHaveLines: boolean): void {
   const form = mayHaveLines ? /^[A-Za-z0-9 ,.\n\p{Script=Han}]{0,1000}$/u : /^[A-Za-z0-9 ,.\p{Script=Han}]{0,1000}$/u
   if (!form.test(description)) {
-    refuse('Description', 'Description has letters, digits, spaces, commas, full stops and Chinese only, 1000 at most.')
+    invalid(
+      'Description',
+      'Description has letters, digits, spaces, commas, full stops and Chinese only, 1000 at most.',
+    )
   }
 }
 
 function assertEnvironment(variables: { Key?: string; Value?: string }[]): void {
   const names = variables.map(({ Key = '' }) => Key)
   const bad = variables.find(({ Key = '', Value = '' }) => !/^[A-Za-z]\w*$/.test(Key) || Value === '')
-  if (bad) refuse('Environment', `The variable ${bad.Key} has no fit name, or no value.`)
-  if (new Set(names).size < names.length) refuse('Environment', 'A variable occurs twice.')
+  if (bad) invalid('Environment', `The variable ${bad.Key} has no fit name, or no value.`)
+  if (new Set(names).size < names.length) invalid('Environment', 'A variable occurs twice.')
   const reserved = names.find((name) => /^(SCF|QCLOUD|TENCENTCLOUD)_/.test(name))
-  if (reserved !== undefined) refuse('EnvironmentSystemProtect', `${reserved} is reserved.`)
+  if (reserved !== undefined) invalid('EnvironmentSystemProtect', `${reserved} is reserved.`)
   const bytes = variables.reduce((sum, { Key = '', Value = '' }) => sum + Buffer.byteLength(Key + Value), 0)
-  if (bytes > 4_096) refuse('EnvironmentExceededLimit', `The environment has ${bytes} bytes, more than 4 KB.`)
+  if (bytes > 4_096) invalid('EnvironmentExceededLimit', `The environment has ${bytes} bytes, more than 4 KB.`)
 }
 
 function netConfig(status: string, eip = 'DISABLE'): Settings['PublicNetConfig'] {
   return { PublicNetStatus: status, EipConfig: { EipStatus: eip, EipAddress: [] } }
-}
-
-function refuse(what: string, message: string): never {
-  throw new ApiError(`InvalidParameterValue.${what}`, message)
 }

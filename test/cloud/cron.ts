@@ -1,5 +1,5 @@
-// The cron expressions of SCF's timers: second minute hour day month week year (Tencent 583/9708). Lists, ranges, `*` and steps;
-// names of months and weekdays; 0 is Sunday; day and week, when both are given, are alternatives.
+// The cron expressions of SCF's timers: second minute hour day month week year (Tencent 583/9708). Lists, ranges, `*` and
+// steps; names of months and weekdays; 0 is Sunday; day and week, when both are given, are alternatives.
 const MONTHS = ['JAN', 'FEB', 'MAR', 'APR', 'MAY', 'JUN', 'JUL', 'AUG', 'SEP', 'OCT', 'NOV', 'DEC']
 const DAYS = ['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT']
 

@@ -1,5 +1,5 @@
-// What can go wrong with a request on purpose: a refusal, a broken answer, none at all, before or after it took effect; and the
-// death of the whole connection between two requests, as when a deployment is interrupted.
+// What can go wrong with a request on purpose: a refusal, a broken answer, none at all, before or after it took effect; and
+// the death of the whole connection between two requests, as when a deployment is interrupted.
 
 export interface Fault {
   /** Of the API, or `*`. */

@@ -1,6 +1,6 @@
-// What SCF keeps of a function: $LATEST, which changes, published versions, which do not, aliases, and triggers. Every change is
-// asynchronous: a version is Active only some time after the call (Tencent 583/115197, 583/37883). Inferred, since no document
-// says it: an update shows when it is done, and a publication keeps $LATEST from being changed, too.
+// What SCF keeps of a function: $LATEST, which changes, published versions, which do not, aliases, and triggers. Every
+// change is asynchronous: a version is Active only some time after the call (Tencent 583/115197, 583/37883). Inferred,
+// since no document says it: an update shows when it is done, and a publication keeps $LATEST from being changed, too.
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type {
@@ -126,10 +126,20 @@ export function resolve(state: FunctionState, qualifier = LATEST): Version {
   throw new ApiError(`ResourceNotFound.${what}`, `${state.name} has no version or alias ${qualifier}.`)
 }
 
-/** Throws the code unless it may be changed or invoked now. After a failed update the content of before serves (583/115197). */
-export function assertReady({ status }: Version, code = 'FailedOperation.FunctionStatusError'): void {
-  if (status === 'Active' || status === 'UpdateFailed') return
-  throw new ApiError(code, `The function is ${status}. Please try again when it is Active.`)
+/** Whether it may be changed and invoked now: after a failed update the content of before serves (583/115197). */
+export function isReady({ status }: Version): boolean {
+  return status === 'Active' || status === 'UpdateFailed'
+}
+
+/** Throws the code unless it is ready. */
+export function assertReady(version: Version, code = 'FailedOperation.FunctionStatusError'): void {
+  if (isReady(version)) return
+  throw new ApiError(code, `The function is ${version.status}. Please try again when it is Active.`)
+}
+
+/** Whether a change has begun that is not done. */
+export function isUnderWay({ status }: Version): boolean {
+  return status === 'Creating' || status === 'Updating' || status === 'Publishing'
 }
 
 /** Begins a change of a version: applied after some time, or after it failed when it has a reason to. */

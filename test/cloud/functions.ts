@@ -1,5 +1,5 @@
-// The actions on functions (Tencent 583/17234 lists them all; here those that a deployment needs). Parameters: the comments of
-// the API's models. Inferred: the order of the checks, and that a deletion takes time, too.
+// The actions on functions, of those that a deployment needs. Parameters: the comments of the API's models. Inferred: the
+// order of the checks, that a deletion takes time, too, and that GetFunction shows the triggers of its qualifier only.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type {
   DeleteFunctionRequest,
@@ -9,13 +9,14 @@ import type {
   ListFunctionsRequest,
   UpdateFunctionCodeRequest,
 } from 'tencentcloud-sdk-nodejs-scf/tencentcloud/services/scf/v20180416/scf_models'
-import { ApiError } from './api-error.ts'
+import { ApiError, invalid } from './api-error.ts'
 import { assertHolds, readCode } from './code.ts'
 import { assertHandler, creation, newSettings, settingsAfter, update } from './configuration.ts'
 import {
   assertReady,
   change,
   type FunctionState,
+  isUnderWay,
   LATEST,
   newFunction,
   resolve,
@@ -23,21 +24,18 @@ import {
   versionsOf,
 } from './function-state.ts'
 import { retire } from './pool.ts'
-import { action, functionOf, page, type Region, timeText } from './region.ts'
+import { action, changeableOf, functionOf, page, type Region, timeText } from './region.ts'
 import { describeTrigger } from './triggers.ts'
 
 export const createFunction = action(creation, (region, request, { failsFor }) => {
   const { FunctionName: name, Code, CodeSource = 'ZipFile', Type = 'Event', Namespace = 'default' } = request
   if (Namespace !== 'default') throw new ApiError('ResourceNotFound.Namespace', `There is no namespace ${Namespace}.`)
   if (!/^[A-Za-z][\w-]{0,58}[A-Za-z0-9]$/.test(name)) {
-    throw new ApiError(
-      'InvalidParameterValue.FunctionName',
-      `FunctionName is ${name}: 2 to 60 letters, digits, - and _.`,
-    )
+    invalid('FunctionName', `FunctionName is ${name}: 2 to 60 letters, digits, - and _.`)
   }
   if (region.functions.has(name))
     throw new ApiError('ResourceInUse.FunctionName', `The function ${name} exists already.`)
-  if (CodeSource !== 'ZipFile') throw new ApiError('InvalidParameterValue.CodeSource', `CodeSource is ${CodeSource}.`)
+  if (CodeSource !== 'ZipFile') invalid('CodeSource', `CodeSource is ${CodeSource}.`)
   if (Type !== 'Event') throw new ApiError('UnsupportedOperation', `functions of type ${Type} are not modelled`)
   if (Code.ZipFile === undefined) throw new ApiError('MissingParameter.Code', 'Code has no ZipFile.')
   const settings = newSettings(region, request)
@@ -100,11 +98,10 @@ export const updateFunctionCode = action<UpdateFunctionCodeRequest>(
     'Publish?': 'unmodelled',
   },
   (region, request, { failsFor }) => {
-    const { latest } = functionOf(region, request)
-    assertReady(latest, 'FailedOperation.UpdateFunctionCode')
+    const { latest } = changeableOf(region, request, 'FailedOperation.UpdateFunctionCode')
     const { Handler = latest.settings.Handler, CodeSource = 'ZipFile', InstallDependency = 'FALSE' } = request
     const zip = request.ZipFile ?? request.Code?.ZipFile
-    if (CodeSource !== 'ZipFile') throw new ApiError('InvalidParameterValue.CodeSource', `CodeSource is ${CodeSource}.`)
+    if (CodeSource !== 'ZipFile') invalid('CodeSource', `CodeSource is ${CodeSource}.`)
     if (InstallDependency !== 'FALSE') throw new ApiError('UnsupportedOperation', 'InstallDependency is not modelled')
     assertHandler(Handler)
     const code = zip === undefined ? latest.code : readCode(zip, 20, Handler)
@@ -115,15 +112,14 @@ export const updateFunctionCode = action<UpdateFunctionCodeRequest>(
 )
 
 export const updateFunctionConfiguration = action(update, (region, request, { failsFor }) => {
-  const { latest } = functionOf(region, request)
-  assertReady(latest)
+  const { latest } = changeableOf(region, request)
   replace(region, latest, settingsAfter(region, latest.settings, request), latest.code, failsFor)
   return {}
 })
 
 export const deleteFunction = action<DeleteFunctionRequest>(
   { FunctionName: 'string', 'Namespace?': 'string', 'Qualifier?': 'string' },
-  async (region, request) => {
+  (region, request) => {
     const state = functionOf(region, request)
     return request.Qualifier === undefined
       ? deleteWhole(region, state)
@@ -149,8 +145,8 @@ export const listFunctions = action<ListFunctionsRequest>(
       ModTime: ({ latest }) => latest.modifiedAt.getTime(),
     }
     const key = keys[Orderby]
-    if (!key) throw new ApiError('InvalidParameterValue.Orderby', `Orderby is ${Orderby}.`)
-    if (!['ASC', 'DESC'].includes(Order)) throw new ApiError('InvalidParameterValue.Order', `Order is ${Order}.`)
+    if (!key) invalid('Orderby', `Orderby is ${Orderby}.`)
+    if (!['ASC', 'DESC'].includes(Order)) invalid('Order', `Order is ${Order}.`)
     const found = [...region.functions.values()]
       .filter(({ name, latest }) => name.includes(SearchKey) && latest.settings.Description.includes(Description))
       .sort((a, b) => (key(a) < key(b) ? -1 : 1) * (Order === 'ASC' ? 1 : -1))
@@ -192,10 +188,8 @@ function replace(
 }
 
 function deleteWhole(region: Region, state: FunctionState): object {
-  const busy = versionsOf(state).find(({ status }) =>
-    ['Creating', 'Updating', 'Publishing', 'Deleting'].includes(status),
-  )
-  if (busy) assertReady(busy, 'FailedOperation.DeleteFunction')
+  const { status } = state.latest
+  if (isUnderWay(state.latest) || status === 'Deleting') assertReady(state.latest, 'FailedOperation.DeleteFunction')
   state.latest.status = 'Deleting'
   state.triggers = []
   void sleep(region.settings.busyMs, undefined, { ref: false }).then(() => {

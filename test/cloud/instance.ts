@@ -1,5 +1,6 @@
-// One instance of a function: a process that has loaded the uploaded code and runs one invocation at a time (Tencent 583/9210,
-// environment: 583/32748). It is killed when an invocation takes too long. What the words and status codes mean: 583/35311.
+// One instance of a function: a process that has loaded the uploaded code and runs one invocation at a time (Tencent
+// 583/9210, environment: 583/32748). It is killed when an invocation takes too long. What the words and status codes mean:
+// 583/35311.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -9,8 +10,10 @@ import { issue, type Known } from './credentials.ts'
 import type { Version } from './function-state.ts'
 import type { Region } from './region.ts'
 
-/** A status of 583/35311: success, code that threw, too many instances, too slow, no handler, a process that ended. */
-export type StatusCode = 200 | 430 | 432 | 433 | 437 | 439
+/** Of 583/35311: success; too long an answer, code that threw, no room, too slow, no handler, a process that ended. */
+export type StatusCode = 200 | 407 | 430 | 432 | 433 | 437 | 439
+
+const LARGEST_RESULT = 6 * 1_048_576
 
 /** How one run ended. */
 export interface Outcome {
@@ -31,7 +34,7 @@ export interface Instance {
   version: Version
   revision: number
   isBusy: boolean
-  /** Of its role; null when the function has none. */
+  /** Of its running role; null when the function has none, and then none is injected. */
   credential: Known | null
   /** What it printed since the last run ended. */
   lines: string[]
@@ -43,7 +46,7 @@ const RUNTIME = join(import.meta.dirname, 'runtime.cjs')
 
 /** Starts a process for a version; the handler is not loaded yet. */
 export async function startInstance(region: Region, functionName: string, version: Version): Promise<Instance> {
-  const { settings, name } = version
+  const { settings, name, revision } = version
   const credential = settings.Role === '' ? null : issue(region.credentials, 'role')
   const folder = await unpack(version.code, region.folder)
   const child = spawn(await region.settings.nodeOf(settings.Runtime), [RUNTIME], {
@@ -62,7 +65,7 @@ export async function startInstance(region: Region, functionName: string, versio
   })
   // Spawning and sending fail when the process is gone, which `close` tells.
   child.on('error', () => undefined)
-  const instance: Instance = { child, version, revision: version.revision, isBusy: false, credential, lines: [] }
+  const instance: Instance = { child, version, revision, isBusy: false, credential, lines: [] }
   for (const stream of [child.stdout, child.stderr]) readLines(stream, (line) => instance.lines.push(line))
   return instance
 }
@@ -85,8 +88,7 @@ export async function run(instance: Instance, region: Region, event: unknown, co
   const startedAt = performance.now()
   if (region.settings.freezes) instance.child.kill('SIGCONT')
   const env = credentialEnvironment(instance.credential)
-  const answer = await ask(instance, { invoke: { mark, event, context, env } }, Timeout * 1_000)
-  if (typeof answer === 'object') await Promise.race([Promise.all(printed), once(instance.child, 'close')])
+  const answer = await ask(instance, { invoke: { mark, event, context, env } }, Timeout * 1_000, Promise.all(printed))
   if (region.settings.freezes) instance.child.kill('SIGSTOP')
   return outcomeOf(instance, answer, startedAt, Timeout)
 }
@@ -103,14 +105,19 @@ export async function kill({ child }: Instance): Promise<void> {
   await closed
 }
 
-/** The answer; `timeout`, after which it has been killed; or `exit`. */
-async function ask(instance: Instance, message: object, timeoutMs: number): Promise<Message | 'timeout' | 'exit'> {
+/** The answer, once all is `printed`; `timeout`, after which it has been killed; or `exit`. */
+async function ask(
+  instance: Instance,
+  message: object,
+  timeoutMs: number,
+  printed: Promise<unknown> = Promise.resolve(),
+): Promise<Message | 'timeout' | 'exit'> {
   const { child } = instance
   if (!isAlive(instance)) return 'exit'
   const done = new AbortController()
   const { signal } = done
   try {
-    const answered = once(child, 'message', { signal }).then(([answer]) => answer as Message)
+    const answered = once(child, 'message', { signal }).then(([answer]) => printed.then(() => answer as Message))
     const ended = once(child, 'close', { signal }).then(() => 'exit' as const)
     const late = sleep(timeoutMs, 'timeout' as const, { signal })
     for (const promise of [answered, ended, late]) promise.catch(() => undefined)
@@ -138,6 +145,9 @@ function outcomeOf(
   if (answer === 'exit') return { ...ended, status: 439, message: 'User process exit when running' }
   const { result = '', error = '', missing, memoryBytes = 0 } = answer
   if (missing !== undefined) return { ...ended, status: 437, message: `HandlerNotFound: ${missing}` }
+  if (Buffer.byteLength(result) > LARGEST_RESULT) {
+    return { ...ended, status: 407, message: 'The size of response exceeds the upper limit (6MB)', memoryBytes }
+  }
   const isDone = error === ''
   const message = isDone ? '' : 'user code exception caught'
   return { status: isDone ? 200 : 430, message, result, stack: error, ms, memoryBytes, lines }
@@ -146,7 +156,7 @@ function outcomeOf(
 function platformEnvironment({ settings }: Region, folder: string): Record<string, string> {
   return {
     TENCENTCLOUD_RUNENV: 'SCF',
-    TENCENTCLOUD_REGION: settings.name,
+    TENCENTCLOUD_REGION: settings.region,
     TENCENTCLOUD_APPID: '1250000001',
     TENCENTCLOUD_UIN: '100000000001',
     TENCENTCLOUD_TZ: 'UTC',

@@ -1,5 +1,5 @@
-// What is kept of each run: for the test's assertions, for the answer of Invoke, and as the lines that SCF delivers to CLS, with
-// the fields of Tencent 583/60336. Inferred: the words of the platform's lines.
+// What is kept of each run: for the test's assertions, for the answer of Invoke, and as the lines that SCF delivers to CLS,
+// with the fields of Tencent 583/60336. Inferred: the words of the platform's lines.
 import type { FunctionState, Version } from './function-state.ts'
 import type { Outcome } from './instance.ts'
 import type { LogLine, Region } from './region.ts'

@@ -1,5 +1,6 @@
-// The action Invoke (Tencent 583/17243): synchronous with the function's answer, or asynchronous with a receipt. Inferred: how a
-// failed run looks in a synchronous answer; the documents show success only, and consoles the JSON that is in RetMsg here.
+// The action Invoke (Tencent 583/17243): synchronous with the function's answer, or asynchronous with a receipt. Inferred:
+// how a failed run looks in a synchronous answer; the documents show success only, and consoles the JSON that is in RetMsg
+// here.
 import type {
   InvokeRequest,
   InvokeResponse,

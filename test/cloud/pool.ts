@@ -1,8 +1,8 @@
-// Who runs what: finds a warm instance or starts one, within the memory that a function may use (Tencent 583/35311, status 432),
-// and keeps what asynchronous invocations have to wait for. Asynchronous ones are tried again when the code failed, and wait when
-// there is no room (583/41138).
+// Who runs what: finds a warm instance or starts one, within the memory that a function may use (Tencent 583/35311, status
+// 432), and keeps what asynchronous invocations have to wait for. Asynchronous ones are tried again when the code failed,
+// and wait when there is no room (583/41138).
 import { setTimeout as sleep } from 'node:timers/promises'
-import { assertReady, type FunctionState, resolve, type Version } from './function-state.ts'
+import { assertReady, type FunctionState, isReady, isUnderWay, resolve, type Version } from './function-state.ts'
 import { reservedMb } from './concurrency.ts'
 import { type Instance, isAlive, kill, load, type Outcome, run, startInstance } from './instance.ts'
 import { type Order, record } from './invocation-log.ts'
@@ -85,10 +85,12 @@ async function work(region: Region, order: Order): Promise<void> {
 /** The version once no change of it is under way; undefined when it cannot be invoked at all. */
 async function settledVersion({ state, qualifier }: Order): Promise<Version | undefined> {
   try {
-    await resolve(state, qualifier).settled
-    const version = resolve(state, qualifier)
-    assertReady(version)
-    return version
+    let version = resolve(state, qualifier)
+    while (isUnderWay(version)) {
+      await version.settled
+      version = resolve(state, qualifier)
+    }
+    return isReady(version) ? version : undefined
   } catch {
     return undefined
   }
@@ -158,7 +160,7 @@ function contextOf({ settings }: Region, { state, requestId }: Order, { name, se
     function_version: name,
     function_name: state.name,
     namespace: 'default',
-    tencentcloud_region: settings.name,
+    tencentcloud_region: settings.region,
     tencentcloud_appid: '1250000001',
     tencentcloud_uin: '100000000001',
   }

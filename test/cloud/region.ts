@@ -1,13 +1,13 @@
 // The state of one region of the cloud, which all actions read and write; and what a test may choose about it.
 import type { StatusReason } from 'tencentcloud-sdk-nodejs-scf/tencentcloud/services/scf/v20180416/scf_models'
-import { ApiError } from './api-error.ts'
+import { ApiError, invalid } from './api-error.ts'
 import type { Credentials } from './credentials.ts'
-import type { FunctionState } from './function-state.ts'
+import { assertReady, type FunctionState } from './function-state.ts'
 import type { Invocation, Pool } from './pool.ts'
 import { parse, type Shape } from './parameters.ts'
 
-export interface Settings {
-  name: string
+export interface RegionSettings {
+  region: string
   /** How long a function is Creating, Updating or Publishing. */
   busyMs: number
   /** The wait before an asynchronous invocation that failed is tried again: a minute in the real SCF. */
@@ -36,7 +36,7 @@ export interface LogLine {
 }
 
 export interface Region {
-  settings: Settings
+  settings: RegionSettings
   credentials: Credentials
   functions: Map<string, FunctionState>
   /** Values by name, of the version SSM_Current, and by `name/version`. */
@@ -78,11 +78,22 @@ export function functionOf(
   return found
 }
 
+/** As functionOf; throws FailedOperation.…, here the code, while a change of $LATEST is under way. */
+export function changeableOf(
+  region: Region,
+  request: { FunctionName: string; Namespace?: string },
+  code?: string,
+): FunctionState {
+  const state = functionOf(region, request)
+  assertReady(state.latest, code)
+  return state
+}
+
 /** A page of a list, 20 long by default. */
 export function page<Item>(items: Item[], offset: number | undefined, limit: number | undefined): Item[] {
   const start = offset ?? 0
-  if (start < 0) throw new ApiError('InvalidParameterValue.Offset', `Offset is ${start}.`)
-  if (limit !== undefined && limit < 1) throw new ApiError('InvalidParameterValue.Limit', `Limit is ${limit}.`)
+  if (start < 0) invalid('Offset', `Offset is ${start}.`)
+  if (limit !== undefined && limit < 1) invalid('Limit', `Limit is ${limit}.`)
   return items.slice(start, start + (limit ?? 20))
 }
 

@@ -1,5 +1,6 @@
-// The entry of a function instance: loads the handler and calls it, once at a time, when the cloud asks to (Tencent 583/9210,
-// 583/67790). It runs on the Node of the function's runtime with the function's environment and nothing else of this repository.
+// The entry of a function instance: loads the handler and calls it, once at a time, when the cloud asks to (Tencent
+// 583/9210, 583/67790). It runs on the Node of the function's runtime with the function's environment and nothing else of
+// this repository.
 'use strict'
 const path = require('node:path')
 

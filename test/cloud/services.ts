@@ -1,4 +1,4 @@
-// The services with their versions and actions (Tencent 583/17234, 614/42788; SSM by its SDK).
+// The services with their versions and actions (SCF's and SSM's by their SDKs, CLS's by Tencent 614/42788).
 import type { IncomingHttpHeaders } from 'node:http'
 import { ApiError } from './api-error.ts'
 import { searchLog } from './cls.ts'

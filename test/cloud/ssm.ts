@@ -1,5 +1,5 @@
-// Secrets Manager, 2019-09-23: reading a secret's value. SSM_Current is the version that a secret has when none is named at its
-// creation (comments of the API's models).
+// Secrets Manager, 2019-09-23: reading a secret's value. SSM_Current is the version that a secret has when none is named at
+// its creation (comments of the API's models).
 import { ApiError } from './api-error.ts'
 import { action } from './region.ts'
 

@@ -1,5 +1,5 @@
-// TC3-HMAC-SHA256, the signature of every request to Tencent Cloud's API (Tencent 213/30654), from node:crypto alone and not
-// from the SDK, whose signatures it judges.
+// TC3-HMAC-SHA256, the signature of every request to Tencent Cloud's API (Tencent 213/30654), from node:crypto alone and
+// not from the SDK, whose signatures it judges.
 import { createHash, createHmac } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 

@@ -1,7 +1,7 @@
-// Triggers: what invokes a function by itself. Timers (Tencent 583/9708, 583/39901) and function URLs (583/100227, 583/96099), each
-// bound to a version or an alias. Their answers are written as in the examples of CreateTrigger and ListTriggers. Inferred: that a
-// trigger is closed unless it is created OPEN (the documentation names no default, and its example without Enable answers 0), and
-// that names are unique in a function whatever the qualifier.
+// Triggers: what invokes a function by itself. Timers (Tencent 583/9708, 583/39901) and function URLs (583/100227,
+// 583/96099), each bound to a version or an alias. Their answers are written as in the examples of CreateTrigger and
+// ListTriggers. Inferred: that a trigger is closed unless it is created OPEN (the documentation names no default, and its
+// example without Enable answers 0), and that names are unique in a function whatever the qualifier.
 import { randomBytes } from 'node:crypto'
 import type {
   CreateTriggerRequest,
@@ -10,11 +10,11 @@ import type {
   TriggerInfo,
   UpdateTriggerRequest,
 } from 'tencentcloud-sdk-nodejs-scf/tencentcloud/services/scf/v20180416/scf_models'
-import { ApiError } from './api-error.ts'
+import { ApiError, invalid } from './api-error.ts'
 import { parseCron } from './cron.ts'
-import { assertReady, type FunctionState, LATEST, resolve, type TriggerState } from './function-state.ts'
+import { type FunctionState, LATEST, resolve, type TriggerState } from './function-state.ts'
 import type { Shape } from './parameters.ts'
-import { action, functionOf, page, type Region, timeText } from './region.ts'
+import { action, changeableOf, functionOf, page, type Region, timeText } from './region.ts'
 
 const described: Shape<UpdateTriggerRequest> & Shape<CreateTriggerRequest> = {
   FunctionName: 'string',
@@ -32,18 +32,17 @@ const described: Shape<UpdateTriggerRequest> & Shape<CreateTriggerRequest> = {
 const MOST_TRIGGERS = 10
 
 export const createTrigger = action<CreateTriggerRequest>(described, (region, request) => {
-  const state = functionOf(region, request)
-  assertReady(state.latest, 'FailedOperation.CreateTrigger')
+  const state = changeableOf(region, request, 'FailedOperation.CreateTrigger')
   const type = typeOf(request.Type)
   const { Qualifier: qualifier = LATEST, Description: description = '', Enable = 'CLOSE' } = request
   resolve(state, qualifier)
   const { TriggerDesc: desc = '', CustomArgument: argument = '' } = request
   assertDesc(type, desc)
   assertArgument(type, argument)
-  const urlId = randomBytes(5).toString('hex')
+  const urlId = `u${randomBytes(5).toString('hex')}`
   const name = type === 'http' && region.settings.renamesUrls ? urlId : request.TriggerName
   // Two documents differ: 60 characters and a letter first, or 100; the stricter one is here.
-  if (!/^[A-Za-z][\w-]{0,59}$/.test(name)) refuse('TriggerName', `TriggerName is ${name}.`)
+  if (!/^[A-Za-z][\w-]{0,59}$/.test(name)) invalid('TriggerName', `TriggerName is ${name}.`)
   const same = state.triggers.filter((trigger) => trigger.type === type)
   if (same.some((trigger) => trigger.name === name || (type === 'http' && trigger.qualifier === qualifier))) {
     throw new ApiError(
@@ -61,7 +60,7 @@ export const createTrigger = action<CreateTriggerRequest>(described, (region, re
 })
 
 export const updateTrigger = action<UpdateTriggerRequest>(described, (region, request) => {
-  const trigger = triggerOf(functionOf(region, request), request)
+  const trigger = triggerOf(changeableOf(region, request), request)
   const { TriggerDesc = trigger.desc, CustomArgument = trigger.argument, Description = trigger.description } = request
   assertDesc(trigger.type, TriggerDesc)
   assertArgument(trigger.type, CustomArgument)
@@ -81,7 +80,7 @@ export const deleteTrigger = action<DeleteTriggerRequest>(
     'Qualifier?': 'string',
   },
   (region, request) => {
-    const state = functionOf(region, request)
+    const state = changeableOf(region, request, 'FailedOperation.DeleteTrigger')
     state.triggers.splice(state.triggers.indexOf(triggerOf(state, request)), 1)
     return {}
   },
@@ -100,7 +99,7 @@ export const listTriggers = action<ListTriggersRequest>(
   (region, request) => {
     const state = functionOf(region, request)
     const { OrderBy = 'mod_time', Order = 'DESC', Offset, Limit, Filters = [] } = request
-    if (!['add_time', 'mod_time'].includes(OrderBy)) refuse('OrderBy', `OrderBy is ${OrderBy}.`)
+    if (!['add_time', 'mod_time'].includes(OrderBy)) invalid('OrderBy', `OrderBy is ${OrderBy}.`)
     const time = ({ addedAt, modifiedAt }: TriggerState) => (OrderBy === 'add_time' ? addedAt : modifiedAt).getTime()
     const all = state.triggers
       .map((trigger) => ({ trigger, info: describeTrigger(region, state, trigger) }))
@@ -124,7 +123,7 @@ export function describeTrigger(region: Region, state: FunctionState, trigger: T
     AvailableStatus: 'Available',
     BindStatus: 'on',
     TriggerAttribute: 'single',
-    ResourceId: `qcs::scf:${region.settings.name}:uin/100000000001:function/${state.name}/${name}`,
+    ResourceId: `qcs::scf:${region.settings.region}:uin/100000000001:function/${state.name}/${name}`,
     AddTime: timeText(addedAt),
     ModTime: timeText(modifiedAt),
   }
@@ -166,41 +165,42 @@ function triggerOf(
 function typeOf(type: string): TriggerState['type'] {
   if (type === 'timer' || type === 'http') return type
   if (['cos', 'cls', 'ckafka'].includes(type)) throw new ApiError('UnsupportedOperation', `${type} is not modelled`)
-  return refuse('Type', `Type is ${type}.`)
+  return invalid('Type', `Type is ${type}.`)
 }
 
 function assertDesc(type: TriggerState['type'], desc: string): void {
   const isFit = type === 'timer' ? parseCron(desc) !== null : isUrlDesc(desc)
-  if (!isFit) refuse('TriggerDesc', `TriggerDesc of a ${type} trigger is ${desc}.`)
+  if (!isFit) invalid('TriggerDesc', `TriggerDesc of a ${type} trigger is ${desc}.`)
 }
 
 function isUrlDesc(desc: string): boolean {
+  const { AuthType, NetConfig, CorsConfig, ...rest } = jsonOf(desc) as Partial<UrlDesc> & { CorsConfig?: object }
+  if (CorsConfig) throw new ApiError('UnsupportedOperation', 'CorsConfig is not modelled')
+  const flags = [NetConfig?.EnableIntranet, NetConfig?.EnableExtranet]
+  const isKnown = AuthType === 'NONE' || AuthType === 'CAM'
+  return isKnown && flags.every((flag) => typeof flag === 'boolean') && Object.keys(rest).length === 0
+}
+
+function jsonOf(text: string): object {
   try {
-    const { AuthType, NetConfig, ...rest } = JSON.parse(desc) as Partial<UrlDesc> & { CorsConfig?: object }
-    const flags = [NetConfig?.EnableIntranet, NetConfig?.EnableExtranet]
-    const known = Object.keys(rest).every((name) => name === 'CorsConfig')
-    return ['NONE', 'CAM'].includes(AuthType ?? '') && flags.every((flag) => typeof flag === 'boolean') && known
+    return Object(JSON.parse(text)) as object
   } catch {
-    return false
+    return {}
   }
 }
 
 function assertArgument(type: TriggerState['type'], argument: string): void {
   if (Buffer.byteLength(argument) > 4_096 || (type !== 'timer' && argument !== '')) {
-    refuse('CustomArgument', 'CustomArgument is for timers, and of 4 KB at most.')
+    invalid('CustomArgument', 'CustomArgument is for timers, and of 4 KB at most.')
   }
 }
 
 function isOpen(enable: string): boolean {
   if (enable === 'OPEN' || enable === 'CLOSE') return enable === 'OPEN'
-  return refuse('Enable', `Enable is ${enable}: OPEN or CLOSE.`)
+  return invalid('Enable', `Enable is ${enable}: OPEN or CLOSE.`)
 }
 
 function filterable({ Qualifier, TriggerName, Description }: TriggerInfo, name: string): string {
   const value = { Qualifier, TriggerName, Description }[name]
-  return value ?? refuse('Filters', `Triggers are not filtered by ${name}.`)
-}
-
-function refuse(what: string, message: string): never {
-  throw new ApiError(`InvalidParameterValue.${what}`, message)
+  return value ?? invalid('Filters', `Triggers are not filtered by ${name}.`)
 }

@@ -12,7 +12,7 @@ import type {
   PublishVersionResponse,
   UpdateAliasRequest,
 } from 'tencentcloud-sdk-nodejs-scf/tencentcloud/services/scf/v20180416/scf_models'
-import { ApiError } from './api-error.ts'
+import { ApiError, invalid } from './api-error.ts'
 import { assertDescription } from './configuration.ts'
 import {
   type AliasState,
@@ -80,7 +80,7 @@ const pointed = {
 export const createAlias = action<CreateAliasRequest>(pointed, (region, request) => {
   const state = functionOf(region, request)
   const { Name: name, FunctionVersion: version, Description: description = '' } = request
-  if (!/^[A-Za-z][\w-]{0,63}$/.test(name)) throw new ApiError('InvalidParameterValue.Name', `Name is ${name}.`)
+  if (!/^[A-Za-z][\w-]{0,63}$/.test(name)) invalid('Name', `Name is ${name}.`)
   if (state.aliases.some((alias) => alias.name === name)) {
     throw new ApiError('ResourceInUse.Alias', `${state.name} has an alias ${name} already.`)
   }
