@@ -72,9 +72,9 @@ export async function readLog(
 /** The moment that a span before now (10m, 2h, 1d) or a date names, Unix ms; undefined when a text is neither. */
 export function momentOf(text: string, now: number): number | undefined {
   const [, count, unit] = /^(\d+)([smhd])$/.exec(text) ?? []
+  // Date.parse takes 10 for a day of 2001.
+  const date = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : NaN
   const at =
-    count === undefined
-      ? Date.parse(text)
-      : now - Number(count) * { s: 1, m: 60, h: 3_600, d: 86_400 }[unit as 's'] * 1_000
+    count === undefined ? date : now - Number(count) * { s: 1, m: 60, h: 3_600, d: 86_400 }[unit as 's'] * 1_000
   return Number.isNaN(at) ? undefined : at
 }

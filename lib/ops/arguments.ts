@@ -15,7 +15,8 @@ export type Order =
   | { verb: 'smoke'; asked: Asked }
   | { verb: 'logs'; asked: Asked & { function: string; since: number; filter?: string } }
 
-const USAGE = 2
+/** The exit code of a command line that is wrong. */
+export const USAGE = 2
 
 /** Reads a command line, or prints the usage and gives the exit code: 0 for who asked for it, 2 for what is wrong. */
 export function readOrder(argv: string[], now: number): Order | { exitCode: number } {
@@ -23,6 +24,7 @@ export function readOrder(argv: string[], now: number): Order | { exitCode: numb
   const program = new Command('npm run ops --')
     .description('how a deployment goes, asked through Tencent Cloud’s API')
     .exitOverride()
+    .showHelpAfterError()
   const verb = (name: Order['verb'], description: string) =>
     program
       .command(name)

@@ -15,12 +15,12 @@ export async function readDeclared(folder: string, { stage, param }: Asked): Pro
   return readService(JSON.parse(printed) as Parameters<typeof readService>[0])
 }
 
-/** Throws `not_found` with the names there are. */
+/** Throws `input_invalid` with the names there are. */
 export function findDeclared({ functions }: Service, key: string): DeclaredFunction {
   const found = functions.find((one) => one.key === key)
   if (found !== undefined) return found
   const keys = functions.map((one) => one.key).join(', ')
-  throw new AppError('not_found', `there is no function ${key}: serverless.yml has ${keys}`)
+  throw new AppError('input_invalid', `there is no function ${key}: serverless.yml has ${keys}`)
 }
 
 const LONGEST_MS = 60_000

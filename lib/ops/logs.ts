@@ -4,7 +4,7 @@ import type { Cloud } from '../tencent.ts'
 import { findDeclared } from './declared.ts'
 import type { Told } from './told.ts'
 
-/** What a function logged since a time (Unix, ms), the oldest first. Throws `not_found`, and what logs.ts throws. */
+/** What a function logged since a time (Unix, ms), the oldest first. Throws `input_invalid`, and what deploy/logs.ts throws. */
 export async function logs(
   cloud: Cloud,
   service: Service,

@@ -4,9 +4,9 @@
 import { join } from 'node:path'
 import { Component } from '@serverless/core'
 import { openCloudOf } from '../deploy/access.ts'
-import { describe } from '../errors.ts'
+import { AppError, describe } from '../errors.ts'
 import { inert } from '../inert.ts'
-import { type Order, readOrder } from './arguments.ts'
+import { type Order, readOrder, USAGE } from './arguments.ts'
 import { readDeclared } from './declared.ts'
 import { logs } from './logs.ts'
 import { print, takeOutput } from './output.ts'
@@ -18,8 +18,9 @@ import type { Told } from './told.ts'
 const ROOT = join(process.cwd(), '..', '..')
 
 // While it is loaded, the runner has done nothing yet. It reads options in its own way (a stage 007 becomes 7): it is not asked.
-const order = readOrder(process.argv, Date.now())
-if ('exitCode' in order) process.exit(order.exitCode)
+const read = readOrder(process.argv, Date.now())
+if ('exitCode' in read) process.exit(read.exitCode)
+const order = read
 takeOutput()
 
 async function carryOut({ verb, asked }: Order): Promise<Told> {
@@ -38,16 +39,18 @@ async function carryOut({ verb, asked }: Order): Promise<Told> {
 /** Ends the process, since the runner would show what it is given in its own way. */
 async function run(): Promise<never> {
   try {
-    const { isWell, json, lines, problems } = await carryOut(order as Order)
-    if (Reflect.get(order, 'asked').json) await print(JSON.stringify(json))
+    const { isWell, json, lines, problems } = await carryOut(order)
+    if (order.asked.json) await print(JSON.stringify(json))
     else {
       await print(...lines.map(inert))
       for (const problem of problems) process.stderr.write(`${inert(problem)}\n`)
     }
     process.exit(isWell ? 0 : 1)
   } catch (error) {
-    process.stderr.write(`${describe(error)}\n`)
-    process.exit(1)
+    const why = describe(error)
+    if (order.asked.json) await print(JSON.stringify({ ok: false, problems: [why] }))
+    else process.stderr.write(`${why}\n`)
+    process.exit(error instanceof AppError && error.code === 'input_invalid' ? USAGE : 1)
   }
 }
 

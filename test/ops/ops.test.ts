@@ -158,6 +158,22 @@ test('neither a state nor a .env of the runner changes what a verb does', async 
   expect([code, stderr]).toEqual([1, expect.stringMatching(/^config_invalid: there is no Tencent Cloud credential/)])
 })
 
+test('--json is one value for what fails, too, with the exit code of the fault', async () => {
+  folder.settings('prod', { ...api.env })
+
+  const [refused, unknown] = await Promise.all([
+    folder.ops(['status', '--json', ...STAGE], cloud, { TENCENTCLOUD_SECRET_KEY: 'hush' }),
+    ops('logs', '--function', 'nope', '--json'),
+  ])
+
+  expect([refused.code, refused.stderr, unknown.code, unknown.stderr]).toEqual([1, '', 2, ''])
+  expect(JSON.parse(refused.stdout)).toEqual({ ok: false, problems: [expect.stringMatching(/^cloud_refused: /)] })
+  expect(JSON.parse(unknown.stdout)).toEqual({
+    ok: false,
+    problems: [expect.stringMatching(/^input_invalid: there is no function nope/)],
+  })
+})
+
 test('npm run ops finds the verbs', async () => {
   const env = { PATH: process.env.PATH, HOME: folder.path, npm_config_update_notifier: 'false' }
   const npm = (...args: string[]) =>
@@ -193,12 +209,13 @@ test.each([
     'an unknown function',
     ['logs', '--function', 'nope'],
     {},
-    1,
-    /^not_found: there is no function nope: serverless\.yml has/,
+    2,
+    /^input_invalid: there is no function nope: serverless\.yml has migrate, webhook, reconcile, status, console/,
   ],
   ['an unknown parameter', ['status', '--param', 'tick=7s'], {}, 1, /^config_invalid: .*does not divide its minute/],
-  ['an unknown verb', ['deploy'], {}, 2, /unknown command 'deploy'/],
-  ['an unknown option', ['status', '--nope'], {}, 2, /unknown option '--nope'/],
+  ['a time that is none', ['logs', '--function', 'webhook', '--since', '10'], {}, 2, /Expected a span such as 10m/],
+  ['an unknown verb', ['deploy'], {}, 2, /unknown command 'deploy'.*^Usage: npm run ops -- .*^ {2}smoke /ms],
+  ['an unknown option', ['status', '--nope'], {}, 2, /unknown option '--nope'.*^Usage: npm run ops -- status /ms],
   ['no verb', [], {}, 2, /^Usage: npm run ops --/],
 ])('%s is told, with the right exit code', async (_, args, env, code, expected) => {
   folder.settings('prod', { ...api.env })
