@@ -1,7 +1,7 @@
 // The verbs of `npm run ops`, run as a person does against a deployment on a double of Tencent Cloud that really runs what is
 // uploaded. One story. Doubles at the network's rim: Tencent Cloud, the Digital Human API.
 import { execFile } from 'node:child_process'
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { sql } from 'kysely'
@@ -18,6 +18,10 @@ let cloud: Cloud
 
 const STAGE = ['--stage', 'prod', ...['role=runs', 'logsetId=set', 'topicId=topic'].flatMap((one) => ['--param', one])]
 const ops = (...args: string[]) => folder.ops([...args, ...STAGE], cloud)
+const npm = (...args: string[]) => {
+  const env = { PATH: process.env.PATH, HOME: folder.path, npm_config_update_notifier: 'false' }
+  return promisify(execFile)('npm', ['run', '--silent', 'ops', '--', ...args], { cwd: folder.path, env })
+}
 const deploy = () => folder.serverless(['deploy', ...STAGE], cloud)
 const trigger = (key: string) => cloud.functions().find(({ name }) => name === `rollcall-prod-${key}`)?.triggers[0]
 
@@ -175,12 +179,23 @@ test('--json is one value for what fails, too, with the exit code of the fault',
 })
 
 test('npm run ops finds the verbs', async () => {
-  const env = { PATH: process.env.PATH, HOME: folder.path, npm_config_update_notifier: 'false' }
-  const npm = (...args: string[]) =>
-    promisify(execFile)('npm', ['run', '--silent', 'ops', '--', ...args], { cwd: folder.path, env })
-
   expect((await npm('help')).stdout).toMatch(/^Usage: npm run ops -- .*\bstatus\b.*\bsmoke\b.*\blogs\b/s)
   await expect(npm('load')).rejects.toMatchObject({ code: 2, stdout: '' })
+})
+
+test.each([
+  ['is not there', (file: string) => rmSync(file)],
+  ['was cut off', (file: string) => writeFileSync(file, readFileSync(file).subarray(0, 100_000))],
+])('a build that %s does not pass for a deployment that is well', async (_, spoil) => {
+  const file = join(folder.path, 'dist', 'ops', 'serverless.js')
+  const whole = readFileSync(file)
+  spoil(file)
+
+  // The runner alone would end with 0.
+  const status = npm('status')
+
+  await expect(status).rejects.toMatchObject({ code: 1, stdout: '' })
+  writeFileSync(file, whole)
 })
 
 test.each([
