@@ -16,8 +16,9 @@ export interface Measured {
   eventBytes: number
   /** Of its deliveries and attempts at one endpoint. */
   deliveryBytes: number
-  /** Of its life at one endpoint, and as many deliveries. */
+  /** Of its life. */
   eventsPerSession: number
+  /** Of its life, at one endpoint. */
   deliveriesPerSession: number
   /** Changes of its life that a tick sees. */
   changesPerSession: number

@@ -77,7 +77,7 @@ function row(measured: Measured, load: Omit<Load, 'slowness'>, prices: Record<st
     'GB-s if 3 times as slow': Math.round(slower.gbSeconds),
     'rows written': Math.round(here.rowsWritten),
     'GB kept': rounded(here.gbKept),
-    ...(Number.isNaN(money) ? {} : { price: rounded(money) }),
+    ...(Number.isNaN(money) ? {} : { 'price if 3 times as slow': rounded(money) }),
   }
 }
 

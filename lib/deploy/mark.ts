@@ -22,6 +22,11 @@ export function digest(texts: string[], length = 16): string {
   return createHash('sha256').update(JSON.stringify(texts)).digest('hex').slice(0, length)
 }
 
+/** Whose functions those of a service and stage are. */
+export function ownerOf(service: string, stage: string): string {
+  return digest([service, stage], 12)
+}
+
 /** The description of a function: whose it is, and which code it has, or that it may be any while new code is sent. */
 export function functionMark(owner: string, codeSha256 = 'changing'): string {
   return `Rollcall ${owner}, code ${codeSha256}`

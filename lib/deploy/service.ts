@@ -32,6 +32,8 @@ export interface DeclaredFunction {
   environment: Record<string, string>
   /** The names it gets from the stage's file. */
   settings: string[]
+  /** Invoked at a deployment, before anything else changes, and must succeed. */
+  isInvokedFirst: boolean
   triggers: Trigger[]
 }
 
@@ -164,6 +166,7 @@ const functionSchema = object({
   maximumEventAge: number('60 to 21600 (seconds)', between(60, 21_600)),
   environment: v.optional(v.record(v.string(), v.pipe(v.unknown(), v.transform(String))), {}),
   settings: v.optional(names, []),
+  invokeAtDeploy: v.optional(v.boolean('is neither true nor false'), false),
   events: v.optional(v.array(event), []),
 })
 const serviceSchema = object({
@@ -205,6 +208,7 @@ export function readService(input: { service: unknown; provider: unknown; functi
       maxAgeSeconds: it.maximumEventAge ?? 60,
       environment: it.environment,
       settings: it.settings,
+      isInvokedFirst: it.invokeAtDeploy,
       triggers: named(it.events),
     })),
   }

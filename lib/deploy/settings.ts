@@ -1,5 +1,5 @@
-// The stage's file of settings: what the functions get as their environment. Its values are secrets: none may appear in a
-// message, a plan or a log.
+// The stage's file of settings: what the functions get as their environment. Its values are secrets: but for the private address
+// of a database none may appear in a message, a plan or a log.
 import { existsSync, readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
 import { parseUrl } from '../address.ts'
@@ -34,7 +34,10 @@ export function environmentOf(declared: DeclaredFunction, settings: Settings): S
   return { ...(Object.fromEntries(given) as Settings), ...declared.environment }
 }
 
-/** What is wrong with the settings of a stage beyond what each means, which lib/config.ts knows: names without values. */
+/**
+ * Faults of a stage's settings that only a deployment has: reserved or unknown names, size, role, VPC. What each means
+ * lib/config.ts knows. Names variables, and of values only the host of a private database.
+ */
 export function settingsFaults(service: Service, settings: Settings): string[] {
   const known = new Set(service.functions.flatMap((declared) => declared.settings))
   const faults: string[] = []

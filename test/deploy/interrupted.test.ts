@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto'
 import { zipSync } from 'fflate'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { applyDeployment, type Deployment, isEmpty, planDeployment } from '../../lib/deploy/deploy.ts'
-import { desiredOf, ownerOf } from '../../lib/deploy/desired.ts'
+import { desiredOf } from '../../lib/deploy/desired.ts'
+import { ownerOf } from '../../lib/deploy/mark.ts'
 import type { PatientCloud } from '../../lib/deploy/scf.ts'
 import type { DeclaredFunction } from '../../lib/deploy/service.ts'
 import { type Cloud, openCloud } from '../cloud/cloud.ts'
@@ -44,6 +45,7 @@ function deployment(code: string, more: Partial<DeclaredFunction> = {}): Deploym
     maxAgeSeconds: 60,
     environment: {},
     settings: [],
+    isInvokedFirst: false,
     triggers: key === 'reconcile' ? [{ type: 'timer', name: 'timer', cron: '*/10 * * * * * *' }] : [],
     ...more,
   })

@@ -58,6 +58,7 @@ describe('readService', () => {
         maxAgeSeconds: 120,
         environment: { WEBHOOK_FUNCTION: 'w', LIMIT: '5' },
         settings: ['DATABASE_URL'],
+        isInvokedFirst: false,
         triggers: [{ type: 'timer', name: 'timer', cron: '*/10 * * * * * *' }],
       },
     ])
