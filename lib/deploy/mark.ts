@@ -54,3 +54,9 @@ export function readVersionMark(description: string | undefined): VersionMark | 
 export function timeOf(date: Date): string {
   return date.toISOString().replaceAll(/[-:]|\.\d+/g, '')
 }
+
+/** The next second after a time of a mark. */
+export function timeAfter(time: string): string {
+  const iso = time.replace(/^(\d{4})(\d\d)(\d\dT\d\d)(\d\d)(\d\dZ)$/, '$1-$2-$3:$4:$5')
+  return timeOf(new Date(Date.parse(iso) + 1_000))
+}

@@ -283,6 +283,8 @@ export class TencentProvider {
     const { name } = this.declared(service)
     const cloud = await this.openCloudOf(service)
     const topicId = await topicOf(cloud, name)
+    const interval = Number(this.options.interval ?? 1_000)
+    if (!(interval >= 100)) throw new AppError('input_invalid', '--interval is no number of milliseconds, 100 or more')
     let from = startOf(this.options.startTime ?? '10m', Date.now())
     for (;;) {
       const to = Date.now()
@@ -295,7 +297,7 @@ export class TencentProvider {
       }
       if (!this.options.tail) return
       from = to
-      await wait(Number(this.options.interval ?? 1_000))
+      await wait(interval)
     }
   }
 

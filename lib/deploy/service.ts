@@ -164,10 +164,30 @@ const functionSchema = object({
   reservedConcurrency: number('1 to 100 (instances)', between(1, 100)),
   maximumRetryAttempts: number('0 to 2', between(0, 2)),
   maximumEventAge: number('60 to 21600 (seconds)', between(60, 21_600)),
-  environment: v.optional(v.record(v.string(), v.pipe(v.unknown(), v.transform(String))), {}),
+  environment: v.optional(
+    v.record(
+      v.pipe(v.string(), v.regex(/^[A-Za-z]\w*$/, 'is no name of a variable')),
+      v.pipe(
+        v.unknown(),
+        v.check((value) => ['string', 'number', 'boolean'].includes(typeof value), 'is no text'),
+        v.transform(String),
+      ),
+    ),
+    {},
+  ),
   settings: v.optional(names, []),
   invokeAtDeploy: v.optional(v.boolean('is neither true nor false'), false),
-  events: v.optional(v.array(event), []),
+  events: v.optional(
+    v.pipe(
+      v.array(event),
+      v.check((list) => list.filter(({ type }) => type === 'http').length <= 1, 'has more than one url'),
+      v.check(
+        (list) => new Set(list.map(({ name }, i) => name ?? i)).size === list.length,
+        'has two timers of one name',
+      ),
+    ),
+    [],
+  ),
 })
 const serviceSchema = object({
   service: v.string(),

@@ -22,10 +22,30 @@ export function readSettings(path: string): Settings {
       `there is no ${path}: copy .env.example to it and fill it in (docs/deploying.md)`,
     )
   }
-  const settings = parseEnv(readFileSync(path, 'utf8'))
+  const text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
+  assertPlain(text, path)
+  const settings = parseEnv(text)
   return Object.fromEntries(
     Object.entries(settings).flatMap(([name, value]) => (value?.trim() ? [[name, value.trim()]] : [])),
   )
+}
+
+const LINE =
+  /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(?:'[^']*'|"[^"]*"|(?!['"])(?:[^#]|(?<=\s)#)*)\s*(?:(?<=\s|['"])#.*)?$/
+
+/** What could be read in two ways is refused, by the number of its line: a value cut short would be deployed without a word. */
+function assertPlain(text: string, path: string): void {
+  const names = new Set<string>()
+  const faults = text.split(/\r?\n/).flatMap((line, i) => {
+    if (/^\s*(#.*)?$/.test(line)) return []
+    const name = line.includes('\r') ? undefined : LINE.exec(line)?.[1]
+    if (name === undefined)
+      return [`line ${i + 1} is not NAME=VALUE; what has a # or a quote in it goes between 'single quotes'`]
+    const isNew = !names.has(name)
+    names.add(name)
+    return isNew ? [] : [`line ${i + 1} has ${name} again`]
+  })
+  if (faults.length > 0) throw new AppError('config_invalid', [`${path}:`, ...faults].join('\n- '))
 }
 
 /** The environment of a function: what it is given by name, and its share of the settings. */

@@ -213,6 +213,17 @@ describe('one fault', () => {
   })
 })
 
+test('a publication that failed is made again by the next run', async () => {
+  await deploy(first)
+  cloud.fault({ action: 'PublishVersion', kind: 'badState', code: 'InternalError', message: 'no room' })
+
+  const fault = await deploy(second).catch((error: unknown) => error)
+  await deploy(second)
+
+  expect(String(fault)).toMatch(/is PublishFailed instead of Active: .*no room/)
+  expect(isEmpty(await planDeployment(deployer(), second, new Date()))).toBe(true)
+})
+
 test('who deploys with the wrong key learns which, and nothing was changed', async () => {
   const fault = await deploy(
     first,

@@ -229,4 +229,8 @@ describe('a deployment', () => {
     expect(releaseOf(functions, 'aa', '20261126T020000Z')).toEqual({ id: 'aa', time: '20261126T020000Z' })
     expect(releaseOf([], 'aa', '20261126T020000Z')).toEqual({ id: 'aa', time: '20261126T020000Z' })
   })
+
+  it('comes after the newest, whatever the clock says', () => {
+    expect(releaseOf(functions, 'aa', '20261126T003000Z')).toEqual({ id: 'aa', time: '20261126T010001Z' })
+  })
 })
