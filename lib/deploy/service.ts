@@ -208,6 +208,7 @@ export function readService(input: { service: unknown; provider: unknown; functi
   if (!parsed.success)
     throw new AppError('config_invalid', ['serverless.yml:', ...faultsOf(parsed.issues)].join('\n- '))
   const { service, provider, functions } = parsed.output
+  assertNames(`${service}-${provider.stage}-`, functions)
   return {
     name: service,
     stage: provider.stage,
@@ -232,6 +233,18 @@ export function readService(input: { service: unknown; provider: unknown; functi
       triggers: named(it.events),
     })),
   }
+}
+
+/** By the beginning of its name a function is found again when it is declared no more. */
+function assertNames(prefix: string, functions: Parsed['functions']): void {
+  const names = Object.values(functions).map(({ name }) => name)
+  const faults = Object.entries(functions).flatMap(([key, { name }]) => {
+    if (!name.startsWith(prefix)) return [`functions.${key}.name is ${name}: expected one that begins with ${prefix}`]
+    return names.filter((one) => one === name).length > 1
+      ? [`functions.${key}.name is that of another one: ${name}`]
+      : []
+  })
+  if (faults.length > 0) throw new AppError('config_invalid', ['serverless.yml:', ...faults].join('\n- '))
 }
 
 /** A function without a name gets that of its service, stage and key, as `serverless` does it. */

@@ -213,6 +213,22 @@ describe('one fault', () => {
   })
 })
 
+test.each([
+  [
+    'repeats what it was sent',
+    { code: 'InvalidParameterValue.Environment', message: 'The value hush-hush is not taken.' },
+  ],
+  ['is no JSON', { kind: 'html' as const }],
+])('an answer of the API that %s takes no setting into a message', async (_, fault) => {
+  const [migrate] = deployment('hush-hush').desired
+  cloud.fault({ action: 'CreateFunction', kind: 'error', times: 9, ...fault })
+
+  const error = await deploy({ ...first, desired: [migrate!] }).catch((thrown: unknown) => thrown)
+
+  expect(String(error)).toMatch(/CreateFunction of rollcall-prod-migrate/)
+  expect(String(error)).not.toContain('hush')
+})
+
 test('a publication that failed is made again by the next run', async () => {
   await deploy(first)
   cloud.fault({ action: 'PublishVersion', kind: 'badState', code: 'InternalError', message: 'no room' })

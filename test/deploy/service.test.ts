@@ -135,6 +135,12 @@ describe('readService', () => {
     ['too many retries', { maximumRetryAttempts: 3 }, {}, /maximumRetryAttempts is 3: expected 0 to 2/],
     ['a name that is too long', { name: `r${'x'.repeat(60)}` }, {}, /functions\.reconcile\.name is/],
     [
+      'a name by which it is not found again',
+      { name: 'my-own' },
+      {},
+      /name is my-own: expected one that begins with rollcall-prod-/,
+    ],
+    [
       'a handler elsewhere',
       { handler: 'index.handler' },
       {},
