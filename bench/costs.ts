@@ -1,6 +1,7 @@
 // What does Rollcall cost a month on SCF? The built functions run here, warm, against a real Postgres and the simulator over
-// loopback; the model of cost-model.ts makes a month of it. `npm run bench -- costs --memory MB --endpoints N --api-ms MS
-// --receiver-ms MS`; with `--price-gb-second P --price-million P`, which a region's price list has, in money.
+// loopback; the model of cost-model.ts makes a month of it. `npm run bench -- costs --memory MB --endpoints N
+// --session-minutes MIN --api-ms MS --receiver-ms MS`; with `--price-gb-second P --price-million P`, which a region's price
+// list has, in money.
 import { chmodSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,20 +16,31 @@ import {
   startSession,
   type Simulator,
 } from '../lib/local/simulator/simulator.ts'
+import { FULL_PACE } from '../lib/core/retry.ts'
+import type { DrainResult } from '../lib/deliver.ts'
 import { migrateToLatest } from '../lib/migrate.ts'
+import type { TickResult } from '../lib/reconcile.ts'
 import { type Database, openDatabase } from '../lib/store/database.ts'
 import { addEndpoint } from '../lib/store/endpoint.ts'
 import { startInstance, type WarmInstance } from '../test/support/bundle.ts'
 import { openReceiver } from '../test/support/receiver.ts'
 import { removePostgres } from '../test/support/remove-postgres.ts'
-import { type Load, type Measured, monthOf } from './cost-model.ts'
+import { type Load, type Measured, type Month, monthOf } from './cost-model.ts'
 import type { Report } from './main.ts'
 import { median, rounded } from './statistics.ts'
 
-const TICKS = 400
+const TICKS = 2_000
 const SESSIONS = 400
+const SINGLES = 50
+const LISTINGS = 400
+const TIMER = { Type: 'Timer' }
 /** Of README's table. */
 const RETENTION = { deliveriesDays: 30, eventsDays: 30, ticksDays: 400 }
+
+interface Prices {
+  gbSecond: number
+  million: number
+}
 
 export async function costs(args: string[]): Promise<Report> {
   const { values } = parseArgs({
@@ -36,48 +48,56 @@ export async function costs(args: string[]): Promise<Report> {
     options: {
       memory: { type: 'string', default: '128' },
       endpoints: { type: 'string', default: '1' },
+      'session-minutes': { type: 'string', default: '10' },
       'api-ms': { type: 'string', default: '50' },
       'receiver-ms': { type: 'string', default: '100' },
       'price-gb-second': { type: 'string' },
       'price-million': { type: 'string' },
     },
   })
-  const measured = await measure()
+  const number = (name: keyof typeof values) => {
+    const value = Number(values[name] ?? 0)
+    if (!(value >= 0)) throw new Error(`--${name} is a number, 0 or more, not ${JSON.stringify(values[name])}`)
+    return value
+  }
+  const isPriced = values['price-gb-second'] !== undefined || values['price-million'] !== undefined
+  const prices = isPriced ? { gbSecond: number('price-gb-second'), million: number('price-million') } : undefined
   const load = {
     sweepSeconds: 60,
-    endpoints: Number(values.endpoints),
-    memoryMb: Number(values.memory),
-    apiLatencyMs: Number(values['api-ms']),
-    receiverLatencyMs: Number(values['receiver-ms']),
-    postsAtOnce: 4,
+    sessionMinutes: number('session-minutes'),
+    endpoints: number('endpoints'),
+    memoryMb: number('memory'),
+    apiLatencyMs: number('api-ms'),
+    receiverLatencyMs: number('receiver-ms'),
+    postsAtOnce: FULL_PACE,
     retention: RETENTION,
   }
+  const measured = await measure()
   const table: Report['table'] = {}
   for (const tickSeconds of [5, 10, 30, 60]) {
     for (const sessionsPerDay of [100, 1_000, 10_000]) {
       table[`${tickSeconds} s, ${sessionsPerDay} a day`] = row(
         measured,
         { ...load, tickSeconds, sessionsPerDay },
-        values,
+        prices,
       )
     }
   }
   return { table, figures: { measured, load } }
 }
 
-function row(measured: Measured, load: Omit<Load, 'slowness'>, prices: Record<string, unknown>) {
-  const [here, slower] = [1, 3].map((slowness) => monthOf(measured, { ...load, slowness }))
-  if (!here || !slower) throw new Error('no month')
-  const gbSecond = Number(prices['price-gb-second'] ?? NaN)
-  const million = Number(prices['price-million'] ?? NaN)
-  const money = slower.gbSeconds * gbSecond + (slower.invocations / 1e6) * million
+function row(measured: Measured, load: Omit<Load, 'slowness'>, prices: Prices | undefined) {
+  const here = monthOf(measured, { ...load, slowness: 1 })
+  const slower = monthOf(measured, { ...load, slowness: 3 })
+  const price = (month: Month, { gbSecond, million }: Prices) =>
+    rounded(month.gbSeconds * gbSecond + (month.invocations / 1e6) * million)
   return {
     invocations: Math.round(here.invocations),
     'GB-s': Math.round(here.gbSeconds),
     'GB-s if 3 times as slow': Math.round(slower.gbSeconds),
     'rows written': Math.round(here.rowsWritten),
     'GB kept': rounded(here.gbKept),
-    ...(Number.isNaN(money) ? {} : { price: rounded(money) }),
+    ...(prices && { price: price(here, prices), 'price if 3 times as slow': price(slower, prices) }),
   }
 }
 
@@ -119,67 +139,122 @@ async function measureAll(
   reconcile: WarmInstance,
   webhook: WarmInstance,
 ): Promise<Measured> {
-  const timed = async (instance: WarmInstance) => {
-    const beganAt = performance.now()
-    const { thrown } = await instance.invoke({ Type: 'Timer' })
-    if (thrown !== undefined) throw new Error(thrown)
-    return performance.now() - beganAt
+  const tick = () => invoke(reconcile, TIMER)
+  const sweep = () => invoke(webhook, TIMER)
+  const drain = () => invoke(webhook, {})
+  const create = (userId: string) => {
+    const created = createSession(simulator, { userId, projectId: 'p' })
+    if (!('ok' in created)) throw new Error(`no session: ${JSON.stringify(created)}`)
+    return created.ok.id
   }
-  const times = async (instance: WarmInstance, count: number) => {
-    const taken: number[] = []
-    for (let i = 0; i < count; i += 1) taken.push(await timed(instance))
-    return median(taken)
-  }
-  await times(reconcile, 20)
-  await times(webhook, 20)
-  const ticksBefore = await bytesOf(db, ['snapshot'])
-  const unchangedTickMs = await times(reconcile, TICKS)
-  const tickBytes = ((await bytesOf(db, ['snapshot'])) - ticksBefore) / TICKS
-  const idleSweepMs = await times(webhook, 50)
+  await times(20, tick)
+  await times(20, sweep)
+  const ticksBefore = await sizeOf(db, ['snapshot'])
+  const unchangedTickMs = await times(TICKS, tick)
+  const ticksAfter = await sizeOf(db, ['snapshot'])
+  const idleSweepMs = await times(50, sweep)
 
-  const groups = [['session', 'session_version', 'usage_quarter', 'usage_level'], ['event'], ['delivery', 'attempt']]
-  const before = await Promise.all(groups.map((tables) => bytesOf(db, tables)))
-  const ids = Array.from({ length: SESSIONS }, (_, i) => {
-    const created = createSession(simulator, { userId: `user-${i}`, projectId: 'p' })
-    return 'ok' in created ? created.ok.id : ''
+  // Of one change, most of the time is what any number has in common.
+  const ticksOfOne: number[] = []
+  const drainsOfOne: number[] = []
+  for (let i = 0; i < SINGLES; i += 1) {
+    const { ticksMs, drainsMs } = await live([create(`single-${i}`)])
+    ticksOfOne.push(mean(ticksMs))
+    drainsOfOne.push(mean(drainsMs))
+  }
+
+  const groups = [['session', 'session_version'], ['event'], ['delivery', 'attempt']]
+  const before = await Promise.all(groups.map((tables) => sizeOf(db, tables)))
+  const ids = Array.from({ length: SESSIONS }, (_, i) => create(`user-${i}`))
+  let listingMs = NaN
+  const many = await live(ids, async () => {
+    listingMs = await times(LISTINGS, tick)
   })
-  const changing = [await timed(reconcile)]
-  for (const id of ids) startSession(simulator, id)
-  changing.push(await timed(reconcile))
-  for (const id of ids) closeSession(simulator, id)
-  changing.push(await timed(reconcile))
-  const drainMs = await timed(webhook)
-  const after = await Promise.all(groups.map((tables) => bytesOf(db, tables)))
-  const [sessionBytes = 0, eventBytes = 0, deliveryBytes = 0] = after.map(
-    (bytes, i) => (bytes - (before[i] ?? 0)) / SESSIONS,
-  )
-  const { rows } = await sql<{ events: number; deliveries: number }>`
-    select (select count(*) from event)::float8 as events, (select count(*) from delivery)::float8 as deliveries`.execute(
-    db,
-  )
-  const [counted] = rows
-  if (!counted) throw new Error('nothing was counted')
-  const deliveries = counted.deliveries
-  const changes = changing.length * SESSIONS
+  const after = await Promise.all(groups.map((tables) => sizeOf(db, tables)))
+  const [ofSessions, ofEvents, ofDeliveries] = after.map(({ bytes, rows }, i) => ({
+    bytes: (bytes - (before[i]?.bytes ?? 0)) / SESSIONS,
+    rows: (rows - (before[i]?.rows ?? 0)) / SESSIONS,
+  }))
+  // Beside those that list: what the machine does else changes within a minute.
+  const emptyMs = await times(LISTINGS, tick)
+  if (!ofSessions || !ofEvents || !ofDeliveries) throw new Error('nothing was counted')
+
+  const changesPerSession = many.ticksMs.length
+  const drainsPerSession = many.drainsMs.length
+  const deliveriesPerSession = many.delivered / SESSIONS
+  const changeMs = (mean(many.ticksMs) - median(ticksOfOne)) / (SESSIONS - 1)
+  const deliveryMs = (mean(many.drainsMs) - median(drainsOfOne)) / (SESSIONS - 1)
   return {
     unchangedTickMs,
-    changeMs: (changing.reduce((sum, ms) => sum + ms, 0) - changing.length * unchangedTickMs) / changes,
+    listedMs: (listingMs - emptyMs) / SESSIONS,
+    changedTickMs: median(ticksOfOne) - changeMs - unchangedTickMs,
+    changeMs,
     idleSweepMs,
-    deliveryMs: (drainMs - idleSweepMs) / deliveries,
-    tickBytes,
-    sessionBytes,
-    eventBytes,
-    deliveryBytes,
-    eventsPerSession: counted.events / SESSIONS,
-    deliveriesPerSession: deliveries / SESSIONS,
-    changesPerSession: changing.length,
+    drainMs: median(drainsOfOne) - deliveryMs,
+    deliveryMs,
+    tickBytes: (ticksAfter.bytes - ticksBefore.bytes) / TICKS,
+    sessionBytes: ofSessions.bytes,
+    eventBytes: ofEvents.bytes,
+    deliveryBytes: ofDeliveries.bytes,
+    rowsPerSession: ofSessions.rows + ofEvents.rows,
+    deliveryRowsPerSession: ofDeliveries.rows,
+    deliveriesPerSession,
+    changesPerSession,
+    asksPerSession: many.asked / SESSIONS,
+    drainsPerSession,
+  }
+
+  /** The life of sessions that change together, and what its ticks and drains took; `whenStarted`, all of them are listed. */
+  async function live(sessionIds: string[], whenStarted?: () => Promise<void>) {
+    const ticksMs: number[] = []
+    const drainsMs: number[] = []
+    let asked = 0
+    let delivered = 0
+    const change = async () => {
+      const { ms, result } = await tick()
+      const [account] = (result as { accounts: TickResult[] }).accounts
+      if (account?.outcome !== 'committed') throw new Error(`a tick saw no change: ${JSON.stringify(account)}`)
+      ticksMs.push(ms)
+      asked += account.asked
+      if (account.deliveries === 0) return
+      const drained = await drain()
+      drainsMs.push(drained.ms)
+      delivered += (drained.result as DrainResult).delivered
+    }
+    await change()
+    for (const id of sessionIds) startSession(simulator, id)
+    await change()
+    await whenStarted?.()
+    for (const id of sessionIds) closeSession(simulator, id)
+    await change()
+    return { ticksMs, drainsMs, asked, delivered }
   }
 }
 
-async function bytesOf(db: Kysely<Database>, tables: string[]): Promise<number> {
-  const { rows } = await sql<{ bytes: number }>`
-    select sum(pg_total_relation_size(name::regclass))::float8 as bytes from unnest(${tables}::text[]) as name`.execute(
-    db,
+async function invoke(instance: WarmInstance, event: object): Promise<{ ms: number; result: unknown }> {
+  const beganAt = performance.now()
+  const { result, thrown } = await instance.invoke(event)
+  if (thrown !== undefined) throw new Error(thrown)
+  return { ms: performance.now() - beganAt, result }
+}
+
+async function times(count: number, what: () => Promise<{ ms: number }>): Promise<number> {
+  const taken: number[] = []
+  for (let i = 0; i < count; i += 1) taken.push((await what()).ms)
+  return median(taken)
+}
+
+const sum = (values: number[]) => values.reduce((total, value) => total + value, 0)
+const mean = (values: number[]) => sum(values) / values.length
+
+async function sizeOf(db: Kysely<Database>, tables: string[]): Promise<{ bytes: number; rows: number }> {
+  const sizes = await Promise.all(
+    tables.map((table) =>
+      sql<{ bytes: number; rows: number }>`
+        select pg_total_relation_size(${table}::regclass)::float8 as bytes, count(*)::float8 as rows
+        from ${sql.table(table)}`.execute(db),
+    ),
   )
-  return rows[0]?.bytes ?? 0
+  const rows = sizes.flatMap((size) => size.rows)
+  return { bytes: sum(rows.map(({ bytes }) => bytes)), rows: sum(rows.map((one) => one.rows)) }
 }

@@ -143,7 +143,7 @@ async function openClient(
 ): Promise<CommonClient> {
   const { secretId, secretKey, token } = credential()
   if (!secretId || !secretKey) {
-    const message = 'there is no Tencent Cloud credential: give the function a running role, or set'
+    const message = 'there is no Tencent Cloud credential: give the function a running role, or, at a shell, set'
     throw new AppError('config_invalid', `${message} TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY`)
   }
   // A header that cannot be sent is quoted in the error.

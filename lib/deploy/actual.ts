@@ -82,7 +82,9 @@ export async function readFunction(cloud: Cloud, name: string): Promise<ActualFu
       ) as Configuration),
     },
     versions: versions
-      .flatMap(({ Version, Description }) => {
+      .flatMap(({ Version, Description, Status }) => {
+        // One that failed can neither be invoked nor be tried again.
+        if (Status?.endsWith('Failed')) return []
         const found = readVersionMark(Description)
         return found === undefined ? [] : [{ ...found, version: Version }]
       })

@@ -1,9 +1,11 @@
 // What a deployment is to bring about, function by function: declaration, settings and code put together. Pure.
 import type { Archive } from './package.ts'
-import { HANDLER } from './package.ts'
 import type { DeclaredFunction, Trigger } from './service.ts'
 import type { Settings } from './settings.ts'
 import { digest, functionMark } from './mark.ts'
+
+/** SCF is told this file and function: each archive has them. */
+const HANDLER = 'index.main_handler'
 
 /**
  * The configuration of a function that a version freezes, flat, by the names of SCF's API: what is compared is what is sent.
@@ -25,11 +27,6 @@ export interface DesiredFunction {
   /** Concurrency kept for it and its most, in MB of memory; null: neither. */
   reservedMemoryMb: number | null
   asynchronous: { retries: number; maxAgeSeconds: number }
-}
-
-/** Whose functions those of a service and stage are. */
-export function ownerOf(service: string, stage: string): string {
-  return digest([service, stage], 12)
 }
 
 /** What a declared function is to be in the cloud. */

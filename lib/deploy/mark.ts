@@ -22,6 +22,11 @@ export function digest(texts: string[], length = 16): string {
   return createHash('sha256').update(JSON.stringify(texts)).digest('hex').slice(0, length)
 }
 
+/** Whose functions those of a service and stage are. */
+export function ownerOf(service: string, stage: string): string {
+  return digest([service, stage], 12)
+}
+
 /** The description of a function: whose it is, and which code it has, or that it may be any while new code is sent. */
 export function functionMark(owner: string, codeSha256 = 'changing'): string {
   return `Rollcall ${owner}, code ${codeSha256}`
@@ -48,4 +53,10 @@ export function readVersionMark(description: string | undefined): VersionMark | 
 /** A time as marks have it. */
 export function timeOf(date: Date): string {
   return date.toISOString().replaceAll(/[-:]|\.\d+/g, '')
+}
+
+/** The next second after a time of a mark. */
+export function timeAfter(time: string): string {
+  const iso = time.replace(/^(\d{4})(\d\d)(\d\dT\d\d)(\d\d)(\d\dZ)$/, '$1-$2-$3:$4:$5')
+  return timeOf(new Date(Date.parse(iso) + 1_000))
 }

@@ -22,9 +22,6 @@ export interface Sizes {
   zip: number
 }
 
-/** SCF is told this file and function. */
-export const HANDLER = 'index.main_handler'
-
 // Fixed, or the same code would be another archive each time; the first date that zip can hold. Taken as local time, as
 // the archive's own times are, so that the bytes do not depend on the time zone.
 const ANY_TIME = new Date(1980, 0, 1)

@@ -2,7 +2,7 @@
 import { AppError } from '../errors.ts'
 import { type ActualFunction, type ActualTrigger, isSame, LIVE, type PublishedVersion } from './actual.ts'
 import type { DesiredFunction } from './desired.ts'
-import type { Release } from './mark.ts'
+import { type Release, timeAfter } from './mark.ts'
 import type { Trigger } from './service.ts'
 
 /** A field of the configuration that differs. */
@@ -147,5 +147,7 @@ export function releaseOf(actual: (ActualFunction | undefined)[], id: string, ti
     (best, one) => (best && best.time >= one.time ? best : one),
     undefined,
   )
-  return newest?.id === id ? newest : { id, time }
+  if (newest?.id === id) return newest
+  // By a clock that is behind, a release would come before those it follows.
+  return { id, time: newest && newest.time >= time ? timeAfter(newest.time) : time }
 }

@@ -10,7 +10,8 @@ import type { Cloud } from '../tencent.ts'
 import { openCloud, openCloudOf } from './access.ts'
 import { bundleFunctions } from './bundle.ts'
 import { applyDeployment, type Deployment, isEmpty, planDeployment } from './deploy.ts'
-import { desiredOf, ownerOf } from './desired.ts'
+import { desiredOf } from './desired.ts'
+import { ownerOf } from './mark.ts'
 import { describeService } from './info.ts'
 import { invoke } from './invoke.ts'
 import { runLocally } from './local.ts'
@@ -31,7 +32,7 @@ interface Serverless {
     service: string
     provider: Record<string, unknown>
     package: { path?: string }
-    functions: Record<string, { package?: object; invokeAtDeploy?: boolean }>
+    functions: Record<string, { package?: object }>
   }
   configSchemaHandler: { defineProvider(name: string, schema: object): void }
   setProvider(name: string, provider: object): void
@@ -183,12 +184,11 @@ export class TencentProvider {
     const desired = service.functions.map((declared) =>
       desiredOf(declared, owner, readArchive(folder, declared.key), environmentOf(declared, settings)),
     )
-    const declared = Object.entries(this.serverless.service.functions)
-    const invokedFirst = declared.filter(([, it]) => it.invokeAtDeploy).map(([key]) => key)
+    const invokedFirst = service.functions.filter((one) => one.isInvokedFirst).map(({ key }) => key)
     return { desired, owner, prefix: `${service.name}-${service.stage}-`, invokedFirst, only }
   }
 
-  private async planOnly(only?: string) {
+  private async planAndShow(only?: string) {
     const service = this.readService()
     if (only !== undefined) this.declared(service)
     const settings = this.readSettings(service)
@@ -200,12 +200,12 @@ export class TencentProvider {
   }
 
   private async plan(): Promise<void> {
-    const { plan } = await this.planOnly()
+    const { plan } = await this.planAndShow()
     this.output.writeText(isEmpty(plan) ? 'nothing would change' : 'nothing was changed: this is the plan')
   }
 
   private async deploy(only?: string): Promise<void> {
-    const { cloud, deployment, plan } = await this.planOnly(only)
+    const { cloud, deployment, plan } = await this.planAndShow(only)
     for (const key of only === undefined ? [] : deployment.invokedFirst.filter((one) => one !== only)) {
       const first = await planDeployment(cloud, { ...deployment, only: key }, new Date())
       if (!isEmpty(first))
@@ -283,6 +283,8 @@ export class TencentProvider {
     const { name } = this.declared(service)
     const cloud = await this.openCloudOf(service)
     const topicId = await topicOf(cloud, name)
+    const interval = Number(this.options.interval ?? 1_000)
+    if (!(interval >= 100)) throw new AppError('input_invalid', '--interval is no number of milliseconds, 100 or more')
     let from = startOf(this.options.startTime ?? '10m', Date.now())
     for (;;) {
       const to = Date.now()
@@ -295,7 +297,7 @@ export class TencentProvider {
       }
       if (!this.options.tail) return
       from = to
-      await wait(Number(this.options.interval ?? 1_000))
+      await wait(interval)
     }
   }
 

@@ -1,7 +1,7 @@
 import type { Cloud } from '../tencent.ts'
 import { listFunctions } from './actual.ts'
 import { deleteFunction } from './apply.ts'
-import { ownerOf } from './desired.ts'
+import { ownerOf } from './mark.ts'
 import type { Service } from './service.ts'
 
 /**

@@ -67,7 +67,7 @@ export async function scf<Action extends keyof Actions>(
         timeoutSeconds,
       )
     } catch (error) {
-      const fault = cloudFault(error, action, nameIn(params))
+      const fault = cloudFault(error, action, nameIn(params), valuesIn(params))
       const isPassing = PASSING.test(codeOf(error))
       // A network that is down is told soon.
       const isMissed = READING.test(action) && fault.code === 'cloud_unreachable' && tries < TRIES_UNREACHABLE
@@ -133,16 +133,26 @@ async function until(cloud: PatientCloud, name: string, qualifier: string, wante
   }
 }
 
+/** The values of the environment that a call sent, which nobody may see; too short ones hide nothing, and are everywhere. */
+function valuesIn(params: object): string[] {
+  const { Environment } = params as Partial<Scf.CreateFunctionRequest>
+  return (Environment?.Variables ?? []).flatMap(({ Value }) => (Value && Value.length > 5 ? [Value] : []))
+}
+
 function nameIn(params: object): string {
   const name: unknown = Reflect.get(params, 'FunctionName')
   return typeof name === 'string' ? ` of ${name}` : ''
 }
 
 /** The fault of a call as Rollcall tells it: what it means and what to do. */
-export function cloudFault(error: unknown, action: string, what: string): AppError {
+export function cloudFault(error: unknown, action: string, what: string, hidden: string[] = []): AppError {
   if (error instanceof AppError) return error
   const code = codeOf(error)
-  const message = error instanceof Error ? error.message : String(error)
+  const told = error instanceof Error ? error.message : String(error)
+  // A body that cannot be parsed is quoted in its error, and the API may repeat what it was sent.
+  const message = /JSON|Unexpected token/.test(told)
+    ? 'an answer that is not that of the API'
+    : hidden.reduce((text, value) => text.replaceAll(value, '…'), told)
   // After a fault inside the API nobody knows what it has done, as after none of its answers.
   const isRefused = /^[A-Z][A-Za-z]+(\.\w+)*$/.test(code) && !code.startsWith('InternalError')
   return isRefused

@@ -28,7 +28,7 @@ export const providerSchema = {
       reservedConcurrency: any,
       maximumRetryAttempts: any,
       maximumEventAge: any,
-      invokeAtDeploy: { type: 'boolean' },
+      invokeAtDeploy: any,
       environment: { type: 'object' },
       settings: { type: 'array', items: { type: 'string' } },
     },

@@ -32,6 +32,8 @@ export interface DeclaredFunction {
   environment: Record<string, string>
   /** The names it gets from the stage's file. */
   settings: string[]
+  /** Invoked at a deployment, before anything else changes, and must succeed. */
+  isInvokedFirst: boolean
   triggers: Trigger[]
 }
 
@@ -162,9 +164,30 @@ const functionSchema = object({
   reservedConcurrency: number('1 to 100 (instances)', between(1, 100)),
   maximumRetryAttempts: number('0 to 2', between(0, 2)),
   maximumEventAge: number('60 to 21600 (seconds)', between(60, 21_600)),
-  environment: v.optional(v.record(v.string(), v.pipe(v.unknown(), v.transform(String))), {}),
+  environment: v.optional(
+    v.record(
+      v.pipe(v.string(), v.regex(/^[A-Za-z]\w*$/, 'is no name of a variable')),
+      v.pipe(
+        v.unknown(),
+        v.check((value) => ['string', 'number', 'boolean'].includes(typeof value), 'is no text'),
+        v.transform(String),
+      ),
+    ),
+    {},
+  ),
   settings: v.optional(names, []),
-  events: v.optional(v.array(event), []),
+  invokeAtDeploy: v.optional(v.boolean('is neither true nor false'), false),
+  events: v.optional(
+    v.pipe(
+      v.array(event),
+      v.check((list) => list.filter(({ type }) => type === 'http').length <= 1, 'has more than one url'),
+      v.check(
+        (list) => new Set(list.map(({ name }, i) => name ?? i)).size === list.length,
+        'has two timers of one name',
+      ),
+    ),
+    [],
+  ),
 })
 const serviceSchema = object({
   service: v.string(),
@@ -185,6 +208,7 @@ export function readService(input: { service: unknown; provider: unknown; functi
   if (!parsed.success)
     throw new AppError('config_invalid', ['serverless.yml:', ...faultsOf(parsed.issues)].join('\n- '))
   const { service, provider, functions } = parsed.output
+  assertNames(`${service}-${provider.stage}-`, functions)
   return {
     name: service,
     stage: provider.stage,
@@ -205,9 +229,22 @@ export function readService(input: { service: unknown; provider: unknown; functi
       maxAgeSeconds: it.maximumEventAge ?? 60,
       environment: it.environment,
       settings: it.settings,
+      isInvokedFirst: it.invokeAtDeploy,
       triggers: named(it.events),
     })),
   }
+}
+
+/** By the beginning of its name a function is found again when it is declared no more. */
+function assertNames(prefix: string, functions: Parsed['functions']): void {
+  const names = Object.values(functions).map(({ name }) => name)
+  const faults = Object.entries(functions).flatMap(([key, { name }]) => {
+    if (!name.startsWith(prefix)) return [`functions.${key}.name is ${name}: expected one that begins with ${prefix}`]
+    return names.filter((one) => one === name).length > 1
+      ? [`functions.${key}.name is that of another one: ${name}`]
+      : []
+  })
+  if (faults.length > 0) throw new AppError('config_invalid', ['serverless.yml:', ...faults].join('\n- '))
 }
 
 /** A function without a name gets that of its service, stage and key, as `serverless` does it. */

@@ -1,5 +1,5 @@
-// The stage's file of settings: what the functions get as their environment. Its values are secrets: none may appear in a
-// message, a plan or a log.
+// The stage's file of settings: what the functions get as their environment. Its values are secrets: but for the private address
+// of a database none may appear in a message, a plan or a log.
 import { existsSync, readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
 import { parseUrl } from '../address.ts'
@@ -22,10 +22,30 @@ export function readSettings(path: string): Settings {
       `there is no ${path}: copy .env.example to it and fill it in (docs/deploying.md)`,
     )
   }
-  const settings = parseEnv(readFileSync(path, 'utf8'))
+  const text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
+  assertPlain(text, path)
+  const settings = parseEnv(text)
   return Object.fromEntries(
     Object.entries(settings).flatMap(([name, value]) => (value?.trim() ? [[name, value.trim()]] : [])),
   )
+}
+
+const LINE =
+  /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(?:'[^']*'|"[^"]*"|(?!['"])(?:[^#]|(?<=\s)#)*)\s*(?:(?<=\s|['"])#.*)?$/
+
+/** What could be read in two ways is refused, by the number of its line: a value cut short would be deployed without a word. */
+function assertPlain(text: string, path: string): void {
+  const names = new Set<string>()
+  const faults = text.split(/\r?\n/).flatMap((line, i) => {
+    if (/^\s*(#.*)?$/.test(line)) return []
+    const name = line.includes('\r') ? undefined : LINE.exec(line)?.[1]
+    if (name === undefined)
+      return [`line ${i + 1} is not NAME=VALUE; what has a # or a quote in it goes between 'single quotes'`]
+    const isNew = !names.has(name)
+    names.add(name)
+    return isNew ? [] : [`line ${i + 1} has ${name} again`]
+  })
+  if (faults.length > 0) throw new AppError('config_invalid', [`${path}:`, ...faults].join('\n- '))
 }
 
 /** The environment of a function: what it is given by name, and its share of the settings. */
@@ -34,7 +54,10 @@ export function environmentOf(declared: DeclaredFunction, settings: Settings): S
   return { ...(Object.fromEntries(given) as Settings), ...declared.environment }
 }
 
-/** What is wrong with the settings of a stage beyond what each means, which lib/config.ts knows: names without values. */
+/**
+ * Faults of a stage's settings that only a deployment has: reserved or unknown names, size, role, VPC. What each means
+ * lib/config.ts knows. Names variables, and of values only the host of a private database.
+ */
 export function settingsFaults(service: Service, settings: Settings): string[] {
   const known = new Set(service.functions.flatMap((declared) => declared.settings))
   const faults: string[] = []

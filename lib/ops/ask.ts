@@ -28,7 +28,7 @@ export async function ask<Schema extends v.GenericSchema>(
     if (pauseMs === undefined || !NO_ROOM.test(fault + answer)) {
       throw new AppError(
         'invoke_failed',
-        `function ${name} failed: ${fault}; its log says more: ops logs --function ${key}`,
+        `function ${name} failed: ${fault}; its log says more: npm run ops -- logs --function ${key}, of the same stage`,
       )
     }
     await wait(pauseMs)

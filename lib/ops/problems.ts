@@ -1,6 +1,6 @@
 // What is wrong with a deployment, from what was found of it: each a line that says what to do. Pure.
 import { type ActualFunction, type ActualTrigger, LATEST, LIVE } from '../deploy/actual.ts'
-import { ownerOf } from '../deploy/desired.ts'
+import { ownerOf } from '../deploy/mark.ts'
 import { liveVersion } from '../deploy/plan.ts'
 import { releasesOf } from '../deploy/rollback.ts'
 import type { DeclaredFunction, Service, Trigger } from '../deploy/service.ts'

@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto'
 import { zipSync } from 'fflate'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { applyDeployment, type Deployment, isEmpty, planDeployment } from '../../lib/deploy/deploy.ts'
-import { desiredOf, ownerOf } from '../../lib/deploy/desired.ts'
+import { desiredOf } from '../../lib/deploy/desired.ts'
+import { ownerOf } from '../../lib/deploy/mark.ts'
 import type { PatientCloud } from '../../lib/deploy/scf.ts'
 import type { DeclaredFunction } from '../../lib/deploy/service.ts'
 import { type Cloud, openCloud } from '../cloud/cloud.ts'
@@ -44,6 +45,7 @@ function deployment(code: string, more: Partial<DeclaredFunction> = {}): Deploym
     maxAgeSeconds: 60,
     environment: {},
     settings: [],
+    isInvokedFirst: false,
     triggers: key === 'reconcile' ? [{ type: 'timer', name: 'timer', cron: '*/10 * * * * * *' }] : [],
     ...more,
   })
@@ -209,6 +211,33 @@ describe('one fault', () => {
     )
     expect(isEmpty(await planDeployment(deployer(), first, new Date()))).toBe(true)
   })
+})
+
+test.each([
+  [
+    'repeats what it was sent',
+    { code: 'InvalidParameterValue.Environment', message: 'The value hush-hush is not taken.' },
+  ],
+  ['is no JSON', { kind: 'html' as const }],
+])('an answer of the API that %s takes no setting into a message', async (_, fault) => {
+  const [migrate] = deployment('hush-hush').desired
+  cloud.fault({ action: 'CreateFunction', kind: 'error', times: 9, ...fault })
+
+  const error = await deploy({ ...first, desired: [migrate!] }).catch((thrown: unknown) => thrown)
+
+  expect(String(error)).toMatch(/CreateFunction of rollcall-prod-migrate/)
+  expect(String(error)).not.toContain('hush')
+})
+
+test('a publication that failed is made again by the next run', async () => {
+  await deploy(first)
+  cloud.fault({ action: 'PublishVersion', kind: 'badState', code: 'InternalError', message: 'no room' })
+
+  const fault = await deploy(second).catch((error: unknown) => error)
+  await deploy(second)
+
+  expect(String(fault)).toMatch(/is PublishFailed instead of Active: .*no room/)
+  expect(isEmpty(await planDeployment(deployer(), second, new Date()))).toBe(true)
 })
 
 test('who deploys with the wrong key learns which, and nothing was changed', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { ActualFunction } from '../../lib/deploy/actual.ts'
-import { type DesiredFunction, desiredOf, ownerOf } from '../../lib/deploy/desired.ts'
+import { type DesiredFunction, desiredOf } from '../../lib/deploy/desired.ts'
+import { ownerOf } from '../../lib/deploy/mark.ts'
 import { planFunction, releaseOf } from '../../lib/deploy/plan.ts'
 import type { DeclaredFunction } from '../../lib/deploy/service.ts'
 import { showPlan } from '../../lib/deploy/show.ts'
@@ -21,6 +22,7 @@ const declared: DeclaredFunction = {
   maxAgeSeconds: 60,
   environment: {},
   settings: [],
+  isInvokedFirst: false,
   triggers: [{ type: 'timer', name: 'timer', cron: '*/10 * * * * * *' }],
 }
 const desired = (
@@ -226,5 +228,9 @@ describe('a deployment', () => {
   it('is a new one otherwise, also when an older one brought the same', () => {
     expect(releaseOf(functions, 'aa', '20261126T020000Z')).toEqual({ id: 'aa', time: '20261126T020000Z' })
     expect(releaseOf([], 'aa', '20261126T020000Z')).toEqual({ id: 'aa', time: '20261126T020000Z' })
+  })
+
+  it('comes after the newest, whatever the clock says', () => {
+    expect(releaseOf(functions, 'aa', '20261126T003000Z')).toEqual({ id: 'aa', time: '20261126T010001Z' })
   })
 })

@@ -58,6 +58,7 @@ describe('readService', () => {
         maxAgeSeconds: 120,
         environment: { WEBHOOK_FUNCTION: 'w', LIMIT: '5' },
         settings: ['DATABASE_URL'],
+        isInvokedFirst: false,
         triggers: [{ type: 'timer', name: 'timer', cron: '*/10 * * * * * *' }],
       },
     ])
@@ -115,10 +116,30 @@ describe('readService', () => {
       {},
       /needs one of every/,
     ],
+    ['two URLs', { events: [{ url: { auth: 'CAM' } }, { url: { auth: 'NONE' } }] }, {}, /events has more than one url/],
+    [
+      'two timers of one name',
+      { events: [{ timer: { every: '1m', name: 'a' } }, { timer: { every: '2m', name: 'a' } }] },
+      {},
+      /events has two timers of one name/,
+    ],
+    [
+      'a variable that has no name',
+      { environment: { 'bad-name': 'x' } },
+      {},
+      /environment\.bad-name is no name of a variable/,
+    ],
+    ['a variable without a value', { environment: { N: null } }, {}, /environment\.N is no text/],
     ['neither of them', { events: [{ timer: {} }] }, {}, /needs one of every/],
     ['an unknown kind of access', { events: [{ url: { auth: 'none' } }] }, {}, /url\.auth is "none": expected NONE/],
     ['too many retries', { maximumRetryAttempts: 3 }, {}, /maximumRetryAttempts is 3: expected 0 to 2/],
     ['a name that is too long', { name: `r${'x'.repeat(60)}` }, {}, /functions\.reconcile\.name is/],
+    [
+      'a name by which it is not found again',
+      { name: 'my-own' },
+      {},
+      /name is my-own: expected one that begins with rollcall-prod-/,
+    ],
     [
       'a handler elsewhere',
       { handler: 'index.handler' },

@@ -99,3 +99,44 @@ describe('settings are refused', () => {
     expect(settingsFaults(inVpc, { DATABASE_URL: 'postgresql://u:p@10.0.0.5/x', IVH_APPKEY: 'k' })).toEqual([])
   })
 })
+
+describe('a line that could be read in two ways is refused by its number, without what it has', () => {
+  it.each([
+    ['a value that is cut at a #', 'IVH_ACCESS_TOKEN=hush#def'],
+    ['text after a quote', 'X="hush"def'],
+    ['a quote that does not end', 'X="hush'],
+    ['no name', 'postgresql://u:hush@h/d?sslmode=require'],
+    ['a bare word', 'hush'],
+    ['a colon', 'NAME: hush'],
+    ['two lines in one', 'A=hush\rB=2'],
+    ['a name that comes again', 'A=1\nA=hush'],
+  ])('%s', (_, text) => {
+    const path = join(folder, '.env.prod')
+    writeFileSync(path, `# first\n${text}\n`)
+
+    const fault = (() => {
+      try {
+        return readSettings(path)
+      } catch (error) {
+        return String(error)
+      }
+    })()
+
+    expect(fault).toMatch(/line [23] (is not NAME=VALUE|has A again)/)
+    expect(fault).not.toContain('hush')
+  })
+
+  it.each([
+    ["A='x#y'", 'x#y'],
+    ['A="x # y" # why', 'x # y'],
+    ['A=x # why', 'x'],
+    ['export A=x', 'x'],
+    ['\uFEFFA=x\r\n', 'x'],
+    ['A=postgresql://u:p%23@h/d?a=b', 'postgresql://u:p%23@h/d?a=b'],
+  ])('%j is not', (text, value) => {
+    const path = join(folder, '.env.prod')
+    writeFileSync(path, text)
+
+    expect(readSettings(path)).toEqual({ A: value })
+  })
+})

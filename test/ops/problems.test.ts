@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { ActualFunction } from '../../lib/deploy/actual.ts'
-import { ownerOf } from '../../lib/deploy/desired.ts'
+import { ownerOf } from '../../lib/deploy/mark.ts'
 import { readService, type Service } from '../../lib/deploy/service.ts'
 import type { Inside } from '../../lib/ops/inside.ts'
 import { oldAfterSeconds, problemsOf, span, type Tolerance } from '../../lib/ops/problems.ts'

@@ -2,7 +2,7 @@
 // real ones.
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { functionMark, versionMark } from '../../lib/deploy/mark.ts'
-import { ownerOf } from '../../lib/deploy/desired.ts'
+import { ownerOf } from '../../lib/deploy/mark.ts'
 import { readService } from '../../lib/deploy/service.ts'
 import { smoke } from '../../lib/ops/smoke.ts'
 import { status } from '../../lib/ops/status.ts'
