@@ -13,6 +13,11 @@ export interface Cloud {
   credential: () => { secretId: string | undefined; secretKey: string | undefined; token: string | undefined }
 }
 
+/** The alias every function has from its creation on, where triggers and invocations arrive (Tencent 583/36149). */
+export const LIVE = '$DEFAULT'
+/** The version that can be changed, and is half-updated during a deployment. */
+export const LATEST = '$LATEST'
+
 /**
  * Invokes the default alias of an SCF function asynchronously: done when SCF has taken the invocation, which it runs at
  * least once. Throws `invoke_failed`, and `config_invalid` without a credential.
@@ -20,8 +25,8 @@ export interface Cloud {
 export async function invokeFunction(cloud: Cloud, name: string): Promise<void> {
   const client = await openClient(cloud, 'scf', '2018-04-16', INVOKE_TIMEOUT_SECONDS)
   try {
-    // Without a qualifier SCF runs $LATEST, which is half-updated during a deploy (Tencent 583/36149).
-    const which = { FunctionName: name, Qualifier: '$DEFAULT' }
+    // Without a qualifier SCF runs $LATEST.
+    const which = { FunctionName: name, Qualifier: LIVE }
     await client.request('Invoke', { ...which, InvocationType: 'Event', ClientContext: '{}' })
   } catch (error) {
     const reason = [codeOf(error), describe(error)].filter(Boolean).join(': ')

@@ -1,7 +1,8 @@
 // What is in the cloud now, read whole and put into the shape of what is desired.
 import pMap from 'p-map'
+import type { GetFunctionResponse } from 'tencentcloud-sdk-nodejs-scf/tencentcloud/services/scf/v20180416/scf_models'
 import * as v from 'valibot'
-import type { Cloud } from '../tencent.ts'
+import { type Cloud, LATEST, LIVE } from '../tencent.ts'
 import type { Configuration } from './desired.ts'
 import { readFunctionMark, readVersionMark, type VersionMark } from './mark.ts'
 import { allPages, orNothing, scf } from './scf.ts'
@@ -40,10 +41,6 @@ export interface ActualFunction {
   asynchronous: { retries: number; maxAgeSeconds: number } | null
 }
 
-/** The alias every function has from its creation on (Tencent 583/36149). */
-export const LIVE = '$DEFAULT'
-export const LATEST = '$LATEST'
-
 /** The function of a name, or undefined when there is none. */
 export async function readFunction(cloud: Cloud, name: string): Promise<ActualFunction | undefined> {
   const it = { FunctionName: name }
@@ -65,22 +62,7 @@ export async function readFunction(cloud: Cloud, name: string): Promise<ActualFu
     owner: mark?.owner,
     codeSha256: mark?.codeSha256,
     codeBytes: found.CodeSize ?? 0,
-    configuration: {
-      Description: found.Description ?? '',
-      Handler: found.Handler ?? '',
-      Runtime: found.Runtime ?? '',
-      MemorySize: found.MemorySize ?? 0,
-      Timeout: found.Timeout ?? 0,
-      Role: found.Role ?? '',
-      'VpcConfig.VpcId': found.VpcConfig?.VpcId ?? '',
-      'VpcConfig.SubnetId': found.VpcConfig?.SubnetId ?? '',
-      'PublicNetConfig.PublicNetStatus': found.PublicNetConfig?.PublicNetStatus ?? '',
-      ClsLogsetId: found.ClsLogsetId ?? '',
-      ClsTopicId: found.ClsTopicId ?? '',
-      ...(Object.fromEntries(
-        (found.Environment?.Variables ?? []).map(({ Key, Value }) => [`Environment.${Key}`, Value ?? '']),
-      ) as Configuration),
-    },
+    configuration: configurationOf(found),
     versions: versions
       .flatMap(({ Version, Description, Status }) => {
         // One that failed can neither be invoked nor be tried again.
@@ -99,6 +81,25 @@ export async function readFunction(cloud: Cloud, name: string): Promise<ActualFu
     })),
     reservedMemoryMb: reserved?.ReservedMem || null,
     asynchronous: config ? { retries: config.RetryConfig[0]?.RetryNum ?? 0, maxAgeSeconds: config.MsgTTL } : null,
+  }
+}
+
+/** The configuration in what GetFunction says of a function or of one of its versions. */
+export function configurationOf(found: GetFunctionResponse): Configuration {
+  const variables = found.Environment?.Variables ?? []
+  return {
+    Description: found.Description ?? '',
+    Handler: found.Handler ?? '',
+    Runtime: found.Runtime ?? '',
+    MemorySize: found.MemorySize ?? 0,
+    Timeout: found.Timeout ?? 0,
+    Role: found.Role ?? '',
+    'VpcConfig.VpcId': found.VpcConfig?.VpcId ?? '',
+    'VpcConfig.SubnetId': found.VpcConfig?.SubnetId ?? '',
+    'PublicNetConfig.PublicNetStatus': found.PublicNetConfig?.PublicNetStatus ?? '',
+    ClsLogsetId: found.ClsLogsetId ?? '',
+    ClsTopicId: found.ClsTopicId ?? '',
+    ...(Object.fromEntries(variables.map(({ Key, Value }) => [`Environment.${Key}`, Value ?? ''])) as Configuration),
   }
 }
 
@@ -121,10 +122,20 @@ export async function listFunctions(
     .filter(({ name }) => name.startsWith(prefix))
 }
 
-/** Whether a trigger is as it should be. */
-export function isSame(actual: ActualTrigger, desired: Trigger): boolean {
-  const isSet = desired.type === 'timer' ? actual.cron === desired.cron : actual.auth === desired.auth
-  return actual.type === desired.type && isSet && actual.qualifier === LIVE && actual.isOpen
+/** The one that a declared trigger is. A function has one URL, to which SCF may give a name of its own. */
+export function findTrigger(actual: ActualTrigger[], { type, name }: Trigger): ActualTrigger | undefined {
+  const found = actual.filter((one) => one.type === type && (type === 'http' || one.name === name))
+  // Beside ours there may be one that somebody made by hand.
+  return found.find(({ qualifier }) => qualifier === LIVE) ?? found[0]
+}
+
+/** What is wrong with a trigger, or undefined. */
+export function triggerFault(actual: ActualTrigger | undefined, desired: Trigger): string | undefined {
+  if (actual === undefined) return 'is missing'
+  if (!actual.isOpen) return 'is closed'
+  if (actual.qualifier !== LIVE) return `starts ${actual.qualifier} instead of what is live`
+  const [is, wanted] = desired.type === 'timer' ? [actual.cron, desired.cron] : [actual.auth, desired.auth]
+  return is === wanted ? undefined : `is set to ${is} instead of ${wanted}`
 }
 
 const urlSchema = v.looseObject({

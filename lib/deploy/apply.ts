@@ -2,12 +2,12 @@
 // is in the next plan.
 import type * as Scf from 'tencentcloud-sdk-nodejs-scf/tencentcloud/services/scf/v20180416/scf_models'
 import { AppError } from '../errors.ts'
-import type { Cloud } from '../tencent.ts'
-import { LATEST, LIVE } from './actual.ts'
+import { type Cloud, LATEST, LIVE } from '../tencent.ts'
+import { configurationOf } from './actual.ts'
 import type { Configuration, DesiredFunction } from './desired.ts'
 import { invoke } from './invoke.ts'
 import { functionMark, type Release, versionMark } from './mark.ts'
-import type { Change } from './plan.ts'
+import { type Change, differencesOf } from './plan.ts'
 import { orNothing, scf, untilActive, untilGone } from './scf.ts'
 import type { Trigger } from './service.ts'
 
@@ -56,8 +56,7 @@ export async function apply(
     case 'invoke':
       return invokeFirst(cloud, desired)
     case 'publish': {
-      const version = change.publishedAs ?? (await publish(cloud, desired, release))
-      await untilActive(cloud, desired.name, version)
+      const version = await publish(cloud, desired, release)
       await scf(cloud, 'UpdateAlias', { ...it, Name: LIVE, FunctionVersion: version })
       return `version ${version} is live`
     }
@@ -91,12 +90,24 @@ export async function deleteFunction(cloud: Cloud, name: string): Promise<void> 
   await untilGone(cloud, name)
 }
 
-async function publish(cloud: Cloud, { name, fingerprint }: DesiredFunction, release: Release): Promise<string> {
+/** Publishes what there is as a version; gives it once it is sure to be what is desired. */
+async function publish(
+  cloud: Cloud,
+  { name, fingerprint, configuration }: DesiredFunction,
+  release: Release,
+): Promise<string> {
   const Description = versionMark({ release, fingerprint })
   const { FunctionVersion } = await scf(cloud, 'PublishVersion', { FunctionName: name, Description })
   if (FunctionVersion === undefined)
     throw new AppError('cloud_unreachable', `PublishVersion of ${name} gave no version`)
-  return FunctionVersion
+  const published = configurationOf(await untilActive(cloud, name, FunctionVersion))
+  const { Description: mark } = configurationOf(await untilActive(cloud, name))
+  // A version has a description of its own; that of the function says which code was sent last.
+  if (differencesOf(configuration, { ...published, Description: mark ?? '' }).length === 0) return FunctionVersion
+  throw new AppError(
+    'deploy_failed',
+    `function ${name} was changed by somebody else meanwhile: what was live stays live; run this again`,
+  )
 }
 
 /** What is invoked at the deployment must succeed there, as the new version: the one before stays live otherwise. */

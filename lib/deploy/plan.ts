@@ -1,8 +1,9 @@
 // What has to change for the cloud to become what is desired: only the differences, in the order they are made. Pure.
 import { AppError } from '../errors.ts'
-import { type ActualFunction, type ActualTrigger, isSame, LIVE, type PublishedVersion } from './actual.ts'
-import type { DesiredFunction } from './desired.ts'
-import { type Release, timeAfter } from './mark.ts'
+import { type ActualFunction, type ActualTrigger, findTrigger, type PublishedVersion, triggerFault } from './actual.ts'
+import { LIVE } from '../tencent.ts'
+import type { Configuration, DesiredFunction } from './desired.ts'
+import { functionMark, type Release, timeAfter } from './mark.ts'
 import type { Trigger } from './service.ts'
 
 /** A field of the configuration that differs. */
@@ -15,14 +16,14 @@ export interface Difference {
 /** One call or two: done, or not done. */
 export type Change =
   | { type: 'create' }
-  /** A creation that failed leaves a function that can only be removed. */
+  /** A creation that failed leaves a function that can only be removed; a removal under way is waited for. */
   | { type: 'delete' }
   | { type: 'code' }
   | { type: 'configuration'; differences: Difference[] }
   /** Invoked before it goes live; nothing else does unless it succeeds. */
   | { type: 'invoke' }
   /** From here on triggers and invocations arrive at this code and configuration, at once and whole. */
-  | { type: 'publish'; publishedAs: string | undefined; from: string }
+  | { type: 'publish'; from: string }
   | { type: 'reserve'; from: number | null; to: number | null }
   | { type: 'asynchronous'; from: ActualFunction['asynchronous']; to: DesiredFunction['asynchronous'] }
   | { type: 'addTrigger' | 'changeTrigger'; trigger: Trigger }
@@ -44,7 +45,7 @@ const SCF_DEFAULT = { retries: 2, maxAgeSeconds: 21_600 }
  */
 export function planFunction(desired: DesiredFunction, actual: ActualFunction | undefined, isInvoked: boolean): Plan {
   const plan = { key: desired.key, name: desired.name }
-  const created = actual?.status === 'CreateFailed' ? undefined : actual
+  const created = actual === undefined || /^(CreateFailed|Deleting)$/.test(actual.status) ? undefined : actual
   if (actual !== undefined && created === undefined) assertOwn(desired, actual)
   const changes: Change[] = actual !== undefined && created === undefined ? [{ type: 'delete' }] : []
   if (created === undefined) changes.push({ type: 'create' })
@@ -52,12 +53,9 @@ export function planFunction(desired: DesiredFunction, actual: ActualFunction | 
   // What is kept for a function must hold both versions of it while one follows the other.
   const reserve = planReserve(desired.reservedMemoryMb, created?.reservedMemoryMb ?? null)
   if (reserve?.isMore) changes.push(reserve.change)
-  const live = created && liveVersion(created)
-  if (live?.fingerprint !== desired.fingerprint) {
-    const newest = created?.versions.at(-1)
-    const published = newest?.fingerprint === desired.fingerprint ? newest.version : undefined
+  if (created === undefined || !isReleased(desired, created)) {
     if (isInvoked) changes.push({ type: 'invoke' })
-    changes.push({ type: 'publish', publishedAs: published, from: created?.live ?? '' })
+    changes.push({ type: 'publish', from: created?.live ?? '' })
   }
   if (reserve?.isMore === false) changes.push(reserve.change)
   const { asynchronous } = desired
@@ -72,6 +70,15 @@ export function planFunction(desired: DesiredFunction, actual: ActualFunction | 
 /** The version that invocations arrive at, if it was published by Rollcall. */
 export function liveVersion(actual: ActualFunction): PublishedVersion | undefined {
   return actual.versions.find(({ version }) => version === actual.live)
+}
+
+/**
+ * Whether what is desired is live. After a rollback what is live is not the newest version: the same contents are published
+ * once more, or nobody could tell which version each function had with a release.
+ */
+function isReleased(desired: DesiredFunction, { versions, live }: ActualFunction): boolean {
+  const newest = versions.at(-1)
+  return newest?.version === live && newest.fingerprint === desired.fingerprint
 }
 
 function assertOwn(desired: DesiredFunction, actual: ActualFunction): void {
@@ -92,11 +99,15 @@ function planContents(desired: DesiredFunction, actual: ActualFunction): Change[
       `function ${actual.name} has the runtime ${Runtime}, which SCF cannot change: leave it, or remove the function and deploy anew`,
     )
   }
-  // The published version is what counts: it cannot have been changed since.
-  if (liveVersion(actual)?.fingerprint === desired.fingerprint) return []
-  const differences = differencesOf(desired, actual)
+  // A published version cannot have been changed since.
+  if (isReleased(desired, actual)) return []
+  // Who changes code by hand leaves the description as it was, but hardly the size.
+  const hasCode = actual.codeSha256 === desired.codeSha256 && actual.codeBytes === desired.zip.length
+  // It says so while code is sent, and which it is afterwards.
+  const Description = hasCode ? (actual.configuration.Description ?? '') : functionMark(desired.owner)
+  const differences = differencesOf(desired.configuration, { ...actual.configuration, Description })
   return [
-    ...(actual.codeSha256 === desired.codeSha256 ? [] : [{ type: 'code' as const }]),
+    ...(hasCode ? [] : [{ type: 'code' as const }]),
     ...(differences.length === 0 ? [] : [{ type: 'configuration' as const, differences }]),
   ]
 }
@@ -106,26 +117,23 @@ function planReserve(to: number | null, from: number | null): { change: Change; 
   return { change: { type: 'reserve', from, to }, isMore: from === null || to === null || to > from }
 }
 
-function differencesOf({ configuration }: DesiredFunction, actual: ActualFunction): Difference[] {
-  const names = new Set(Object.keys(configuration))
-  for (const name of Object.keys(actual.configuration)) if (name.startsWith('Environment.')) names.add(name)
+/** The fields in which a configuration is not what is desired. */
+export function differencesOf(desired: Configuration, actual: Configuration): Difference[] {
+  const names = new Set(Object.keys(desired))
+  for (const name of Object.keys(actual)) if (name.startsWith('Environment.')) names.add(name)
   return [...names]
-    .map((field) => ({ field, from: actual.configuration[field], to: configuration[field] }))
+    .map((field) => ({ field, from: actual[field], to: desired[field] }))
     .filter(({ from, to }) => from !== to)
 }
 
 function planTriggers(desired: Trigger[], actual: ActualTrigger[]): Change[] {
-  // A function has one URL, to which SCF may give a name of its own.
-  const isOf = (one: ActualTrigger, { type, name }: Trigger) =>
-    one.type === type && (type === 'http' || one.name === name)
-  const found = (trigger: Trigger) => actual.find((one) => isOf(one, trigger))
-  const gone = actual.filter((one) => !desired.some((trigger) => isOf(one, trigger)))
+  const found = desired.map((trigger) => ({ trigger, one: findTrigger(actual, trigger) }))
+  const gone = actual.filter((one) => found.every(({ one: wanted }) => wanted !== one))
   return [
     ...gone.map((trigger) => ({ type: 'removeTrigger' as const, trigger })),
-    ...desired.flatMap((trigger): Change[] => {
-      const one = found(trigger)
+    ...found.flatMap(({ trigger, one }): Change[] => {
       if (one === undefined) return [{ type: 'addTrigger', trigger }]
-      if (isSame(one, trigger)) return []
+      if (triggerFault(one, trigger) === undefined) return []
       // A trigger of another version cannot be moved.
       if (one.qualifier !== LIVE)
         return [

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { configFaults } from '../config.ts'
 import { AppError, describe } from '../errors.ts'
-import type { Cloud } from '../tencent.ts'
+import { type Cloud, LIVE } from '../tencent.ts'
 import { openCloud, openCloudOf } from './access.ts'
 import { bundleFunctions } from './bundle.ts'
 import { applyDeployment, type Deployment, isEmpty, planDeployment } from './deploy.ts'
@@ -245,7 +245,7 @@ export class TencentProvider {
   private async invoke(): Promise<void> {
     const service = this.readService()
     const { name, timeoutSeconds } = this.declared(service)
-    const { qualifier = '$DEFAULT', log } = this.options
+    const { qualifier = LIVE, log } = this.options
     const event = this.eventData()
     const invoked = await invoke(await this.openCloudOf(service), name, { qualifier, timeoutSeconds, event })
     if (log || invoked.fault !== undefined) this.output.log.notice(invoked.log)
@@ -313,7 +313,10 @@ export class TencentProvider {
     const cloud = await this.openCloudOf(service)
     const { release, moves } = planRollback(await readFunctions(cloud, service), this.options.timestamp)
     for (const { name, from, to } of moves) this.output.writeText(`~ ${name}: version ${from} → ${to}`)
-    for (const one of moves) await move(cloud, one)
+    for (const one of moves) {
+      const declared = service.functions.find(({ name }) => name === one.name)
+      await move(cloud, one, declared?.instances)
+    }
     this.output.writeText(
       moves.length === 0
         ? 'nothing to change'

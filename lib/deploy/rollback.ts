@@ -1,8 +1,8 @@
 // Back to what was live before: the default alias of each function points to an older version again. The tables stay as they
 // are (old code runs beside the new schema), and so do triggers, which versions do not have.
 import { AppError } from '../errors.ts'
-import type { Cloud } from '../tencent.ts'
-import { type ActualFunction, LIVE } from './actual.ts'
+import { type Cloud, LIVE } from '../tencent.ts'
+import type { ActualFunction } from './actual.ts'
 import type { Release } from './mark.ts'
 import { scf } from './scf.ts'
 
@@ -18,6 +18,7 @@ export interface Move {
   name: string
   from: string
   to: string
+  reservedMemoryMb: number | null
 }
 
 /** Every release there was, the oldest first. A function that a release did not change had its version of before. Pure. */
@@ -57,14 +58,22 @@ export function planRollback(
           : 'there is no release before the one that is live'
     throw new AppError('input_invalid', `${why}; releases: ${times}`)
   }
-  const moves = functions.flatMap(({ name, live: from }) => {
+  const moves = functions.flatMap(({ name, live: from, reservedMemoryMb }) => {
     const to = target.versions[name]
-    return to === undefined || to === from ? [] : [{ name, from, to }]
+    return to === undefined || to === from ? [] : [{ name, from, to, reservedMemoryMb }]
   })
   return { release: target.release, moves }
 }
 
-/** Moves the alias of a function; at once, and whole. */
-export async function move(cloud: Cloud, { name, to }: Move): Promise<void> {
+/**
+ * Moves the alias of a function; at once, and whole. What is kept for it is raised first, if so many instances of that version
+ * would not find room in it: it could not run at all.
+ */
+export async function move(cloud: Cloud, { name, to, reservedMemoryMb }: Move, instances = 1): Promise<void> {
+  const { MemorySize = 0 } = await scf(cloud, 'GetFunction', { FunctionName: name, Qualifier: to })
+  const neededMb = MemorySize * instances
+  if (reservedMemoryMb !== null && reservedMemoryMb < neededMb) {
+    await scf(cloud, 'PutReservedConcurrencyConfig', { FunctionName: name, ReservedConcurrencyMem: neededMb })
+  }
   await scf(cloud, 'UpdateAlias', { FunctionName: name, Name: LIVE, FunctionVersion: to })
 }

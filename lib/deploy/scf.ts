@@ -3,7 +3,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type * as Scf from 'tencentcloud-sdk-nodejs-scf/tencentcloud/services/scf/v20180416/scf_models'
 import { AppError, codeOf } from '../errors.ts'
-import { callApi, type Cloud } from '../tencent.ts'
+import { callApi, type Cloud, LATEST } from '../tencent.ts'
 import { meaningOf } from './meaning.ts'
 
 interface Actions {
@@ -78,17 +78,12 @@ export async function scf<Action extends keyof Actions>(
   }
 }
 
-/** Whether the API says that there is no such thing. */
-export function isMissing(error: unknown): boolean {
-  return error instanceof AppError && codeOf(error.cause).startsWith('ResourceNotFound')
-}
-
 /** The answer, or undefined when there is no such thing. */
 export async function orNothing<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer
   } catch (error) {
-    if (isMissing(error)) return undefined
+    if (error instanceof AppError && codeOf(error.cause).startsWith('ResourceNotFound')) return undefined
     throw error
   }
 }
@@ -107,22 +102,34 @@ export async function allPages<T>(page: (offset: number, limit: number) => Promi
 /** Until a function may be changed or invoked again: at most so long. */
 const BUSY_MS = 300_000
 
-/** Done when the function (or version) is Active. Throws `deploy_failed` when it never gets so, with SCF's reasons. */
-export function untilActive(cloud: PatientCloud, name: string, qualifier = '$LATEST'): Promise<void> {
-  return until(cloud, name, qualifier, 'Active')
+/**
+ * The function (or version) once it is Active, as GetFunction has it. Throws `deploy_failed` when it never gets so, with SCF's
+ * reasons.
+ */
+export async function untilActive(
+  cloud: PatientCloud,
+  name: string,
+  qualifier = LATEST,
+): Promise<Scf.GetFunctionResponse> {
+  return (await until(cloud, name, qualifier, 'Active')) ?? {}
 }
 
 /** Done when there is no such function any more. */
-export function untilGone(cloud: PatientCloud, name: string): Promise<void> {
-  return until(cloud, name, '$LATEST', 'gone')
+export async function untilGone(cloud: PatientCloud, name: string): Promise<void> {
+  await until(cloud, name, LATEST, 'gone')
 }
 
-async function until(cloud: PatientCloud, name: string, qualifier: string, wanted: 'Active' | 'gone'): Promise<void> {
+async function until(
+  cloud: PatientCloud,
+  name: string,
+  qualifier: string,
+  wanted: 'Active' | 'gone',
+): Promise<Scf.GetFunctionResponse | undefined> {
   const startedAt = performance.now()
   for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 1.5, 2_000)) {
     const found = await orNothing(scf(cloud, 'GetFunction', { FunctionName: name, Qualifier: qualifier }))
     const status = found === undefined ? 'gone' : found.Status
-    if (status === wanted) return
+    if (status === wanted) return found
     const isHopeless = wanted === 'Active' && (status === 'gone' || status?.endsWith('Failed') === true)
     if (isHopeless || performance.now() - startedAt > BUSY_MS) {
       const reasons = (found?.StatusReasons ?? []).map(({ ErrorCode, ErrorMessage }) => `${ErrorCode}: ${ErrorMessage}`)

@@ -31,9 +31,7 @@ function showChange(change: Change, zipBytes: number): string[] {
     case 'invoke':
       return ['    ~ is invoked, and must succeed before anything else changes']
     case 'publish':
-      return [
-        `    ~ live: ${change.from || 'nothing'} → ${change.publishedAs ? `version ${change.publishedAs}` : 'a new version'}`,
-      ]
+      return [`    ~ live: ${change.from || 'nothing'} → a new version`]
     case 'reserve':
       return [`    ~ reserved concurrency: ${change.from ?? 0} → ${change.to ?? 0} MB`]
     case 'asynchronous': {

@@ -1,11 +1,10 @@
 // Invokes a function as whoever operates the service does, and reads its answer.
 import { setTimeout as wait } from 'node:timers/promises'
 import * as v from 'valibot'
-import { LIVE } from '../deploy/actual.ts'
 import { invoke } from '../deploy/invoke.ts'
 import type { DeclaredFunction } from '../deploy/service.ts'
 import { AppError } from '../errors.ts'
-import type { Cloud } from '../tencent.ts'
+import { type Cloud, LIVE } from '../tencent.ts'
 
 /** A timer's invocation may be under way, beside which there is no room: it is waited for, a tick's time. */
 const PAUSES_MS = [500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000, 15_000]

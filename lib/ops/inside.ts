@@ -7,7 +7,7 @@ import { ask } from './ask.ts'
 const time = v.nullable(v.string())
 
 /** What the function status answers (lib/status.ts), as JSON: times are ISO text. */
-export const insideSchema = v.object({
+const insideSchema = v.object({
   migrated: v.boolean(),
   missing: v.array(v.string()),
   accounts: v.array(

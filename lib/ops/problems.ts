@@ -1,10 +1,11 @@
 // What is wrong with a deployment, from what was found of it: each a line that says what to do. Pure.
-import { type ActualFunction, type ActualTrigger, LATEST, LIVE } from '../deploy/actual.ts'
+import { type ActualFunction, findTrigger, triggerFault } from '../deploy/actual.ts'
 import { ownerOf } from '../deploy/mark.ts'
 import { liveVersion } from '../deploy/plan.ts'
 import { releasesOf } from '../deploy/rollback.ts'
-import type { DeclaredFunction, Service, Trigger } from '../deploy/service.ts'
+import type { DeclaredFunction, Service } from '../deploy/service.ts'
 import { longestGapSeconds } from '../deploy/timer.ts'
+import { LATEST } from '../tencent.ts'
 import type { Inside } from './inside.ts'
 
 /** What was found. */
@@ -84,19 +85,9 @@ function triggerProblems(
   deploy: string,
 ): string[] {
   return triggers.flatMap((trigger) => {
-    // A function has one URL, which SCF may name as it likes.
-    const one = actual.find(({ type, name }) => type === trigger.type && (type === 'http' || name === trigger.name))
-    const fault = triggerFault(trigger, one)
+    const fault = triggerFault(findTrigger(actual, trigger), trigger)
     return fault === undefined ? [] : [`trigger ${trigger.name} of ${name} ${fault}: ${deploy}`]
   })
-}
-
-function triggerFault(trigger: Trigger, actual: ActualTrigger | undefined): string | undefined {
-  if (actual === undefined) return 'is missing'
-  if (!actual.isOpen) return 'is closed'
-  if (actual.qualifier !== LIVE) return `starts ${actual.qualifier} instead of what is live`
-  const [is, wanted] = trigger.type === 'timer' ? [actual.cron, trigger.cron] : [actual.auth, trigger.auth]
-  return is === wanted ? undefined : `is set to ${is} instead of ${wanted}`
 }
 
 interface Cures {
@@ -107,7 +98,10 @@ interface Cures {
 function insideProblems(inside: Facts['inside'], service: Service, tolerance: Tolerance, cures: Cures): string[] {
   if (inside === null) return []
   if ('fault' in inside) return [`the database could not be asked: ${inside.fault}`]
-  if (!inside.migrated) return [`the database lacks migrations (${inside.missing.join(', ')}): ${cures.deploy}`]
+  if (!inside.migrated)
+    return [
+      `the database lacks migrations (${inside.missing.join(', ')}): npx serverless invoke --function migrate --stage ${service.stage}`,
+    ]
   return [...tickProblems(inside, service, tolerance, cures), ...backlogProblems(inside, tolerance, cures)]
 }
 

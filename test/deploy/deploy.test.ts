@@ -226,7 +226,7 @@ test('a rollback makes the version before live again at once, and a deployment t
 
   expect(rolledBack).toEqual([0, ['UpdateAlias of webhook'], '3'])
   expect(listed.stdout).toMatch(/ \(live\): .*rollcall-prod-webhook 3/)
-  expect([forth.code, live()['rollcall-prod-webhook']]).toEqual([0, '4'])
+  expect([forth.code, live()['rollcall-prod-webhook']]).toEqual([0, '5'])
 })
 
 test('a function alone can be deployed, and one that does not exist cannot', async () => {

@@ -4,10 +4,14 @@ import { createHash } from 'node:crypto'
 import { zipSync } from 'fflate'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { applyDeployment, type Deployment, isEmpty, planDeployment } from '../../lib/deploy/deploy.ts'
+import { readFunctions } from '../../lib/deploy/actual.ts'
 import { desiredOf } from '../../lib/deploy/desired.ts'
 import { ownerOf } from '../../lib/deploy/mark.ts'
+import { invoke } from '../../lib/deploy/invoke.ts'
+import { move, planRollback, releasesOf } from '../../lib/deploy/rollback.ts'
 import type { PatientCloud } from '../../lib/deploy/scf.ts'
 import type { DeclaredFunction } from '../../lib/deploy/service.ts'
+import { ask } from '../cloud/client.ts'
 import { type Cloud, openCloud } from '../cloud/cloud.ts'
 
 let cloud: Cloud
@@ -227,6 +231,99 @@ test.each([
 
   expect(String(error)).toMatch(/CreateFunction of rollcall-prod-migrate/)
   expect(String(error)).not.toContain('hush')
+})
+
+describe('what another hand did meanwhile', () => {
+  const byHand = (action: string, params: object) =>
+    ask(cloud, action, { FunctionName: 'rollcall-prod-reconcile', ...params })
+  const answerOf = async (key: string) =>
+    (await invoke(deployer(), `rollcall-prod-${key}`, { qualifier: '$DEFAULT', timeoutSeconds: 3 })).answer
+  const more = deployment('one', { memoryMb: 256 })
+
+  test('code that was changed in the console does not go live with the next change of a setting', async () => {
+    await deploy(first)
+    const ZipFile = Buffer.from(
+      zipSync({ 'index.js': Buffer.from(`exports.main_handler = async () => 'by hand, and longer'`) }),
+    )
+    await byHand('UpdateFunctionCode', { ZipFile: ZipFile.toString('base64') })
+    await expect.poll(() => byHand('GetFunction', {})).toMatchObject({ Status: 'Active' })
+
+    await deploy(more)
+
+    expect(await answerOf('reconcile')).toBe('"one"')
+  })
+
+  test('a plan that another deployment has overtaken publishes nothing of it', async () => {
+    await deploy(first)
+    const by = deployer()
+    const plan = await planDeployment(by, more, new Date())
+    await deploy(second)
+
+    const overtaken = await applyDeployment(by, more, plan, () => undefined).then(
+      () => 'done',
+      (error: unknown) => String(error),
+    )
+    const between = [await answerOf('migrate'), await answerOf('reconcile')]
+    await deploy(more)
+
+    expect(overtaken).toMatch(/was changed by somebody else meanwhile: what was live stays live/)
+    expect(between).toEqual(['"two"', '"two"'])
+    expect([await answerOf('migrate'), await answerOf('reconcile')]).toEqual(['"one"', '"one"'])
+    expect(isEmpty(await planDeployment(deployer(), more, new Date()))).toBe(true)
+  })
+
+  test.each(['before', 'after'])('a URL made by hand %s ours is removed', async (when) => {
+    const TriggerDesc = JSON.stringify({ AuthType: 'NONE', NetConfig: { EnableIntranet: false, EnableExtranet: true } })
+    const make = () =>
+      byHand('CreateTrigger', { TriggerName: 'hand', Type: 'http', TriggerDesc, Enable: 'OPEN', Qualifier: '$LATEST' })
+    const ours = deployment('one', { triggers: [{ type: 'http', name: 'url', auth: 'CAM' }] })
+    await deploy(first)
+    if (when === 'before') await make()
+    await deploy(ours)
+    if (when === 'after') await make()
+
+    await deploy(ours)
+
+    const triggers = cloud.functions().flatMap((one) => one.triggers.filter(({ type }) => type === 'http'))
+    expect(triggers.map(({ qualifier, desc }) => [qualifier, desc.includes('CAM')])).toEqual([
+      ['$DEFAULT', true],
+      ['$DEFAULT', true],
+    ])
+  })
+})
+
+describe('a rollback', () => {
+  const functions = () => readFunctions(deployer(), { functions: first.desired } as never)
+  const rollback = async () => {
+    const { moves } = planRollback(await functions(), undefined)
+    for (const one of moves) await move(deployer(), one)
+  }
+
+  test('is told apart from what follows: a release has the versions that were live with it', async () => {
+    await deploy(first)
+    await deploy(second)
+    await rollback()
+    const [migrate] = first.desired
+    const [, reconcile] = deployment('three').desired
+    const third = { ...first, desired: [migrate!, reconcile!] }
+
+    await deploy(third)
+
+    const live = (await functions()).map(({ live }) => live)
+    const newest = releasesOf(await functions()).at(-1)
+    expect([newest?.isLive, Object.values(newest?.versions ?? {})]).toEqual([true, live])
+    expect(isEmpty(await planDeployment(deployer(), third, new Date()))).toBe(true)
+  })
+
+  test('to a version with more memory than is kept for it leaves it room to run', async () => {
+    await deploy(deployment('one', { memoryMb: 256 }))
+    await deploy(deployment('one', { memoryMb: 128 }))
+
+    await rollback()
+
+    const { fault } = await invoke(deployer(), 'rollcall-prod-reconcile', { qualifier: '$DEFAULT', timeoutSeconds: 3 })
+    expect(fault).toBeUndefined()
+  })
 })
 
 test('a publication that failed is made again by the next run', async () => {

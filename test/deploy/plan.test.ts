@@ -101,7 +101,7 @@ describe('the plan of a function', () => {
     expect(changes).toEqual([
       { type: 'configuration', differences: [{ field: 'MemorySize', from: 128, to: 256 }] },
       { type: 'reserve', from: 128, to: 512 },
-      { type: 'publish', publishedAs: undefined, from: '1' },
+      { type: 'publish', from: '1' },
     ])
   })
 
@@ -148,7 +148,7 @@ describe('the plan of a function', () => {
 
     expect(types(after, coded)).toEqual(['configuration', 'reserve', 'publish'])
     expect(types(after, configured)).toEqual(['reserve', 'publish'])
-    expect(plan(after, published)[1]).toEqual({ type: 'publish', publishedAs: '2', from: '1' })
+    expect(plan(after, published)[1]).toEqual({ type: 'publish', from: '1' })
     expect(types(after, live)).toEqual(['reserve'])
   })
 
@@ -158,9 +158,7 @@ describe('the plan of a function', () => {
       { version: '2', release, fingerprint: 'other' },
     ]
 
-    expect(plan(desired(), actual(desired(), { versions, live: '2' }))).toEqual([
-      { type: 'publish', publishedAs: undefined, from: '2' },
-    ])
+    expect(plan(desired(), actual(desired(), { versions, live: '2' }))).toEqual([{ type: 'publish', from: '2' }])
   })
 
   it('changes a trigger in place, removes those that are declared no more, and opens one that was closed', () => {
