@@ -1,4 +1,5 @@
 // How a command reaches Tencent Cloud: with the credential of who runs it, at an address that may be a setting of the stage.
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Environment, readConfig } from '../config.ts'
 import { cloudOf } from '../scf.ts'
@@ -13,13 +14,11 @@ export async function openCloud({ region }: Service, settings: Settings, env: En
   return cloudOf({ url: cloud.url, region }, env)
 }
 
-/** As `openCloud`, for what can do without the stage's file, which is looked for in the service's folder. */
-export function openCloudOf(service: Service, folder: string, env: Environment): Promise<Cloud> {
-  let settings: Settings = {}
-  try {
-    settings = readSettings(join(folder, service.settingsFile))
-  } catch {
-    // It is needed to deploy, and not to look.
-  }
-  return openCloud(service, settings, env)
+/**
+ * As `openCloud`, for what can do without the stage's file, which is looked for in the service's folder: it is needed to deploy,
+ * and not to look. One that is there must be readable, or its address would be passed over.
+ */
+export async function openCloudOf(service: Service, folder: string, env: Environment): Promise<Cloud> {
+  const path = join(folder, service.settingsFile)
+  return openCloud(service, existsSync(path) ? readSettings(path) : {}, env)
 }

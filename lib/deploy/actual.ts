@@ -4,7 +4,7 @@ import type { GetFunctionResponse } from 'tencentcloud-sdk-nodejs-scf/tencentclo
 import * as v from 'valibot'
 import { type Cloud, LATEST, LIVE } from '../tencent.ts'
 import type { Configuration } from './desired.ts'
-import { readFunctionMark, readVersionMark, type VersionMark } from './mark.ts'
+import { ownerOf, readFunctionMark, readVersionMark, type VersionMark } from './mark.ts'
 import { allPages, orNothing, scf } from './scf.ts'
 import type { Service, Trigger } from './service.ts'
 
@@ -109,17 +109,17 @@ export async function readFunctions(cloud: Cloud, { functions }: Service): Promi
   return found.filter((one) => one !== undefined)
 }
 
-/** Every function whose name begins so, as a list knows it. */
-export async function listFunctions(
-  cloud: Cloud,
-  prefix: string,
-): Promise<{ name: string; owner: string | undefined }[]> {
+/** The names of all functions of a service and stage, declared or not. */
+export async function listOwn(cloud: Cloud, { name, stage }: Pick<Service, 'name' | 'stage'>): Promise<string[]> {
+  const prefix = `${name}-${stage}-`
+  const owner = ownerOf(name, stage)
   const found = await allPages(
     async (Offset, Limit) => (await scf(cloud, 'ListFunctions', { SearchKey: prefix, Offset, Limit })).Functions,
   )
   return found
-    .map((one) => ({ name: one.FunctionName ?? '', owner: readFunctionMark(one.Description)?.owner }))
-    .filter(({ name }) => name.startsWith(prefix))
+    .filter(({ Description }) => readFunctionMark(Description)?.owner === owner)
+    .map(({ FunctionName }) => FunctionName ?? '')
+    .filter((one) => one.startsWith(prefix))
 }
 
 /** The one that a declared trigger is. A function has one URL, to which SCF may give a name of its own. */

@@ -3,11 +3,12 @@
 import pMap from 'p-map'
 import { AppError, codeOf } from '../errors.ts'
 import type { Cloud } from '../tencent.ts'
-import { type ActualFunction, listFunctions, readFunction } from './actual.ts'
+import { listOwn, readFunction } from './actual.ts'
 import { apply, deleteFunction } from './apply.ts'
 import type { DesiredFunction } from './desired.ts'
 import { digest, type Release, timeOf } from './mark.ts'
 import { type Change, type Plan, planFunction, releaseOf } from './plan.ts'
+import type { Service } from './service.ts'
 
 /** Everything that has to change. */
 export interface DeploymentPlan {
@@ -18,33 +19,28 @@ export interface DeploymentPlan {
 }
 
 export interface Deployment {
+  /** Whose functions they are. */
+  service: Pick<Service, 'name' | 'stage'>
   desired: DesiredFunction[]
-  owner: string
-  /** What the names of the service's functions begin with. */
-  prefix: string
-  /** The keys of those that are invoked, and must succeed, before anything else changes. */
-  invokedFirst: string[]
   /** The key of the only function to look at; undefined: all, and what is declared no more. */
   only?: string | undefined
 }
 
-/** Hears of each change as it is made. */
-export type Tell = (line: string) => void
-
 /** Looks at the cloud and plans. Changes nothing. Throws `config_invalid` for what cannot be. */
-export async function planDeployment(cloud: Cloud, deployment: Deployment, now: Date): Promise<DeploymentPlan> {
-  const chosen = deployment.desired.filter(({ key }) => deployment.only === undefined || key === deployment.only)
-  const [actual, listed] = await Promise.all([
+export async function planDeployment(
+  cloud: Cloud,
+  { service, desired, only }: Deployment,
+  now: Date,
+): Promise<DeploymentPlan> {
+  const chosen = desired.filter(({ key }) => only === undefined || key === only)
+  const [actual, own] = await Promise.all([
     pMap(chosen, ({ name }) => readFunction(cloud, name), { concurrency: 2 }),
-    deployment.only === undefined ? listFunctions(cloud, deployment.prefix) : [],
+    only === undefined ? listOwn(cloud, service) : [],
   ])
-  const names = new Set(deployment.desired.map(({ name }) => name))
-  const id = digest(deployment.desired.map(({ fingerprint }) => fingerprint))
+  const id = digest(desired.map(({ fingerprint }) => fingerprint))
   return {
-    functions: chosen.map((desired, i) =>
-      planFunction(desired, actual[i], deployment.invokedFirst.includes(desired.key)),
-    ),
-    removed: listed.filter(({ name, owner }) => owner === deployment.owner && !names.has(name)).map(({ name }) => name),
+    functions: chosen.map((one, i) => planFunction(one, actual[i])),
+    removed: own.filter((name) => desired.every((one) => one.name !== name)),
     release: releaseOf(actual, id, timeOf(now)),
   }
 }
@@ -61,21 +57,14 @@ const isTrigger = ({ type }: Change) => type === 'addTrigger' || type === 'chang
  */
 export async function applyDeployment(
   cloud: Cloud,
-  deployment: Deployment,
+  { desired }: Deployment,
   plan: DeploymentPlan,
-  tell: Tell,
+  tell: (line: string) => void,
 ): Promise<void> {
-  const isFirst = ({ key }: Plan) => deployment.invokedFirst.includes(key)
-  const inOrder = [...plan.functions.filter(isFirst), ...plan.functions.filter((one) => !isFirst(one))]
-  const desiredOf = (key: string) => deployment.desired.find((one) => one.key === key) as DesiredFunction
-  const steps = [false, true].flatMap((isForTriggers) => inOrder.map((one) => ({ one, isForTriggers })))
-  for (const { one, isForTriggers } of steps) {
-    const changes = one.changes.filter((change) => isTrigger(change) === isForTriggers)
-    const replan = (actual: ActualFunction | undefined) =>
-      planFunction(desiredOf(one.key), actual, isFirst(one)).changes.filter(
-        (change) => isTrigger(change) === isForTriggers,
-      )
-    await bring(cloud, desiredOf(one.key), changes, replan, plan.release, tell)
+  const changing = desired.filter(({ key }) => plan.functions.some((one) => one.key === key && one.changes.length > 0))
+  const inOrder = [...changing.filter((one) => one.isInvokedFirst), ...changing.filter((one) => !one.isInvokedFirst)]
+  for (const isOfStep of [(change: Change) => !isTrigger(change), isTrigger]) {
+    for (const one of inOrder) await bring(cloud, one, isOfStep, plan.release, tell)
   }
   for (const name of plan.removed) {
     await deleteFunction(cloud, name)
@@ -86,25 +75,24 @@ export async function applyDeployment(
 /** How often a function is looked at anew after a call of which nobody knows whether it took effect. */
 const LOOKS = 5
 
+/** Looks at a function once more, since its turn may come minutes after the plan, and makes the changes of a step. */
 async function bring(
   cloud: Cloud,
   desired: DesiredFunction,
-  planned: Change[],
-  replan: (actual: ActualFunction | undefined) => Change[],
+  isOfStep: (change: Change) => boolean,
   release: Release,
-  tell: Tell,
+  tell: (line: string) => void,
 ): Promise<void> {
-  let changes = planned
   for (let look = 1; ; look += 1) {
+    const { changes } = planFunction(desired, await readFunction(cloud, desired.name))
     try {
-      for (const change of changes) {
+      for (const change of changes.filter(isOfStep)) {
         const more = await apply(cloud, desired, change, release)
         tell(`${desired.name}: ${DONE[change.type]}${more === undefined ? '' : `: ${more}`}`)
       }
       return
     } catch (error) {
       if (look === LOOKS || !isUnclear(error)) throw error
-      changes = replan(await readFunction(cloud, desired.name))
     }
   }
 }

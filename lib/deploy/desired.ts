@@ -27,6 +27,7 @@ export interface DesiredFunction {
   /** Concurrency kept for it and its most, in MB of memory; null: neither. */
   reservedMemoryMb: number | null
   asynchronous: { retries: number; maxAgeSeconds: number }
+  isInvokedFirst: boolean
 }
 
 /** What a declared function is to be in the cloud. */
@@ -63,5 +64,6 @@ export function desiredOf(
     triggers: declared.triggers,
     reservedMemoryMb: declared.instances === undefined ? null : declared.instances * declared.memoryMb,
     asynchronous: { retries: declared.retries, maxAgeSeconds: declared.maxAgeSeconds },
+    isInvokedFirst: declared.isInvokedFirst,
   }
 }

@@ -69,6 +69,11 @@ export async function readLog(
   }
 }
 
+/** A line of a log for people. */
+export function showLine({ time, requestId, message }: LogLine): string {
+  return `${new Date(time).toISOString()} ${requestId} ${message.trimEnd()}`
+}
+
 /** The moment that a span before now (10m, 2h, 1d) or a date names, Unix ms; undefined when a text is neither. */
 export function momentOf(text: string, now: number): number | undefined {
   const [, count, unit] = /^(\d+)([smhd])$/.exec(text) ?? []

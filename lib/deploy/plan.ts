@@ -41,9 +41,8 @@ const SCF_DEFAULT = { retries: 2, maxAgeSeconds: 21_600 }
 
 /**
  * The plan of a function. Throws `config_invalid` for what cannot be changed: the runtime, and a function of another hand.
- * `isInvoked`: whether it is invoked before it goes live.
  */
-export function planFunction(desired: DesiredFunction, actual: ActualFunction | undefined, isInvoked: boolean): Plan {
+export function planFunction(desired: DesiredFunction, actual: ActualFunction | undefined): Plan {
   const plan = { key: desired.key, name: desired.name }
   const created = actual === undefined || /^(CreateFailed|Deleting)$/.test(actual.status) ? undefined : actual
   if (actual !== undefined && created === undefined) assertOwn(desired, actual)
@@ -54,7 +53,7 @@ export function planFunction(desired: DesiredFunction, actual: ActualFunction | 
   const reserve = planReserve(desired.reservedMemoryMb, created?.reservedMemoryMb ?? null)
   if (reserve?.isMore) changes.push(reserve.change)
   if (created === undefined || !isReleased(desired, created)) {
-    if (isInvoked) changes.push({ type: 'invoke' })
+    if (desired.isInvokedFirst) changes.push({ type: 'invoke' })
     changes.push({ type: 'publish', from: created?.live ?? '' })
   }
   if (reserve?.isMore === false) changes.push(reserve.change)

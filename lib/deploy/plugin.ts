@@ -1,29 +1,26 @@
 // The provider plugin: makes the commands of `serverless` those of SCF. It only adapts: each command reads what it needs and
 // makes one call of what does the work. Loaded from dist/deploy/plugin.js, named in serverless.yml.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { configFaults } from '../config.ts'
-import { AppError, describe } from '../errors.ts'
+import { AppError } from '../errors.ts'
 import { type Cloud, LIVE } from '../tencent.ts'
 import { openCloud, openCloudOf } from './access.ts'
-import { bundleFunctions } from './bundle.ts'
+import { readFunctions } from './actual.ts'
 import { applyDeployment, type Deployment, isEmpty, planDeployment } from './deploy.ts'
 import { desiredOf } from './desired.ts'
 import { ownerOf } from './mark.ts'
 import { describeService } from './info.ts'
 import { invoke } from './invoke.ts'
 import { runLocally } from './local.ts'
-import { momentOf, readLog, topicOf } from './logs.ts'
+import { momentOf, readLog, showLine, topicOf } from './logs.ts'
 import { packageFunctions, readArchive } from './package.ts'
 import { removeService } from './remove.ts'
 import { move, planRollback, releasesOf } from './rollback.ts'
 import { providerSchema } from './schema.ts'
-import { type DeclaredFunction, readService, type Service } from './service.ts'
-import { environmentOf, readSettings, type Settings, settingsFaults } from './settings.ts'
+import { type DeclaredFunction, findDeclared, readService, type Service } from './service.ts'
+import { environmentOf, readStage, type Settings } from './settings.ts'
 import { kilobytes, showPlan } from './show.ts'
-import { readFunctions } from './actual.ts'
 
 /** What the plugin uses of `serverless`. */
 interface Serverless {
@@ -44,7 +41,6 @@ interface Options {
   function?: string
   data?: string
   path?: string
-  type?: string
   qualifier?: string
   log?: boolean
   tail?: boolean
@@ -52,7 +48,6 @@ interface Options {
   filter?: string
   interval?: string
   timestamp?: string
-  'function-version'?: string
   env?: string[]
 }
 
@@ -76,12 +71,10 @@ const REFUSED = [
   'contextPath',
   'durable-execution-name',
   'preserve-runtime-env',
+  'type',
 ]
 
-/** Of the configuration: what all functions together need. */
-const PARTS = ['databaseUrl', 'accounts', 'addressGuard', 'keyring', 'retention', 'logLevel', 'cloud'] as const
-
-export class TencentProvider {
+export default class TencentProvider {
   readonly commands = {
     plan: { usage: 'Show what a deployment would change', lifecycleEvents: ['plan'], options: {} },
   }
@@ -137,11 +130,7 @@ export class TencentProvider {
   }
 
   private declared(service: Service): DeclaredFunction {
-    const key = this.options.function
-    const found = service.functions.find((one) => one.key === key)
-    if (found !== undefined) return found
-    const keys = service.functions.map((one) => one.key).join(', ')
-    throw new AppError('input_invalid', `there is no function ${key}: serverless.yml has ${keys}`)
+    return findDeclared(service, this.options.function)
   }
 
   private packageFolder(): string {
@@ -155,11 +144,8 @@ export class TencentProvider {
     return openCloudOf(service, this.serverless.serviceDir, process.env)
   }
 
-  private readSettings(service: Service): Settings {
-    const settings = readSettings(join(this.serverless.serviceDir, service.settingsFile))
-    const faults = [...configFaults(settings, [...PARTS]), ...settingsFaults(service, settings)]
-    if (faults.length > 0) throw new AppError('config_invalid', [`${service.settingsFile}:`, ...faults].join('\n- '))
-    return settings
+  private readStage(service: Service): Settings {
+    return readStage(service, this.serverless.serviceDir)
   }
 
   private async package(): Promise<void> {
@@ -184,14 +170,13 @@ export class TencentProvider {
     const desired = service.functions.map((declared) =>
       desiredOf(declared, owner, readArchive(folder, declared.key), environmentOf(declared, settings)),
     )
-    const invokedFirst = service.functions.filter((one) => one.isInvokedFirst).map(({ key }) => key)
-    return { desired, owner, prefix: `${service.name}-${service.stage}-`, invokedFirst, only }
+    return { service, desired, only }
   }
 
   private async planAndShow(only?: string) {
     const service = this.readService()
     if (only !== undefined) this.declared(service)
-    const settings = this.readSettings(service)
+    const settings = this.readStage(service)
     const deployment = this.deployment(service, settings, only)
     const cloud = await openCloud(service, settings, process.env)
     const plan = await planDeployment(cloud, deployment, new Date())
@@ -206,7 +191,8 @@ export class TencentProvider {
 
   private async deploy(only?: string): Promise<void> {
     const { cloud, deployment, plan } = await this.planAndShow(only)
-    for (const key of only === undefined ? [] : deployment.invokedFirst.filter((one) => one !== only)) {
+    for (const { key, isInvokedFirst } of only === undefined ? [] : deployment.desired) {
+      if (!isInvokedFirst || key === only) continue
       const first = await planDeployment(cloud, { ...deployment, only: key }, new Date())
       if (!isEmpty(first))
         this.output.log.warning(`${key} is not deployed as it is here: what it does must not be needed`)
@@ -256,26 +242,15 @@ export class TencentProvider {
   private async invokeLocal(): Promise<void> {
     const service = this.readService()
     const declared = this.declared(service)
-    const settings = this.readSettings(service)
+    const settings = this.readStage(service)
     const more = Object.fromEntries((this.options.env ?? []).map((text) => text.split(/=(.*)/s, 2) as [string, string]))
-    const folder = mkdtempSync(join(tmpdir(), 'rollcall-invoke-'))
-    try {
-      await bundleFunctions({ index: join(this.serverless.serviceDir, declared.source) }, folder)
-      const { PATH, TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY, TENCENTCLOUD_TOKEN } = process.env
-      const own = { PATH, TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY, TENCENTCLOUD_TOKEN }
-      const environment = { ...own, TENCENTCLOUD_REGION: service.region, ...environmentOf(declared, settings), ...more }
-      const result = await runLocally(join(folder, 'index.js'), this.eventData(), {
-        environment: Object.fromEntries(
-          Object.entries(environment).filter(([, value]) => value !== undefined),
-        ) as Settings,
-        timeoutSeconds: declared.timeoutSeconds,
-        name: declared.name,
-      })
-      if ('fault' in result) throw new AppError('invoke_failed', `${declared.key} failed: ${result.fault}`)
-      this.output.writeText(JSON.stringify(result.answer))
-    } finally {
-      rmSync(folder, { recursive: true, force: true })
-    }
+    const { PATH, TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY, TENCENTCLOUD_TOKEN } = process.env
+    const own = { PATH, TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY, TENCENTCLOUD_TOKEN }
+    const environment = { ...own, TENCENTCLOUD_REGION: service.region, ...environmentOf(declared, settings), ...more }
+    // What is undefined does not get into the environment of a child.
+    const result = await runLocally(declared, this.serverless.serviceDir, this.eventData(), environment as Settings)
+    if ('fault' in result) throw new AppError('invoke_failed', `${declared.key} failed: ${result.fault}`)
+    this.output.writeText(JSON.stringify(result.answer))
   }
 
   private async logs(): Promise<void> {
@@ -288,13 +263,8 @@ export class TencentProvider {
     let from = startOf(this.options.startTime ?? '10m', Date.now())
     for (;;) {
       const to = Date.now()
-      for (const { time, requestId, message } of await readLog(cloud, topicId, name, {
-        from,
-        to,
-        query: this.options.filter,
-      })) {
-        this.output.writeText(`${new Date(time).toISOString()} ${requestId} ${message}`)
-      }
+      const lines = await readLog(cloud, topicId, name, { from, to, query: this.options.filter })
+      for (const line of lines) this.output.writeText(showLine(line))
       if (!this.options.tail) return
       from = to
       await wait(interval)
@@ -329,10 +299,5 @@ export class TencentProvider {
 function startOf(text: string, now: number): number {
   const at = momentOf(text, now)
   if (at !== undefined) return at
-  throw new AppError(
-    'input_invalid',
-    `--startTime is neither a date nor a span such as 10m, 2h or 1d: ${describe(text)}`,
-  )
+  throw new AppError('input_invalid', `--startTime is neither a date nor a span such as 10m, 2h or 1d: ${text}`)
 }
-
-export default TencentProvider

@@ -235,6 +235,14 @@ export function readService(input: { service: unknown; provider: unknown; functi
   }
 }
 
+/** The function of a key. Throws `input_invalid` with the keys there are. */
+export function findDeclared({ functions }: Service, key: string | undefined): DeclaredFunction {
+  const found = functions.find((one) => one.key === key)
+  if (found !== undefined) return found
+  const keys = functions.map((one) => one.key).join(', ')
+  throw new AppError('input_invalid', `there is no function ${key}: serverless.yml has ${keys}`)
+}
+
 /** By the beginning of its name a function is found again when it is declared no more. */
 function assertNames(prefix: string, functions: Parsed['functions']): void {
   const names = Object.values(functions).map(({ name }) => name)

@@ -1,9 +1,12 @@
 // The stage's file of settings: what the functions get as their environment. Its values are secrets: but for the private address
 // of a database none may appear in a message, a plan or a log.
 import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 import { parseUrl } from '../address.ts'
+import { configFaults } from '../config.ts'
 import { AppError } from '../errors.ts'
+import { namesSecret } from '../secrets.ts'
 import type { DeclaredFunction, Service } from './service.ts'
 
 /** Settings by name. */
@@ -48,6 +51,17 @@ function assertPlain(text: string, path: string): void {
   if (faults.length > 0) throw new AppError('config_invalid', [`${path}:`, ...faults].join('\n- '))
 }
 
+/** Of the configuration: what all functions together need. */
+const PARTS = ['databaseUrl', 'accounts', 'addressGuard', 'keyring', 'retention', 'logLevel', 'cloud'] as const
+
+/** The settings of a service's stage, from its folder. Throws one `config_invalid` with every fault, a line each. */
+export function readStage(service: Service, folder: string): Settings {
+  const settings = readSettings(join(folder, service.settingsFile))
+  const faults = [...configFaults(settings, [...PARTS]), ...settingsFaults(service, settings)]
+  if (faults.length > 0) throw new AppError('config_invalid', [`${service.settingsFile}:`, ...faults].join('\n- '))
+  return settings
+}
+
 /** The environment of a function: what it is given by name, and its share of the settings. */
 export function environmentOf(declared: DeclaredFunction, settings: Settings): Settings {
   const given = declared.settings.flatMap((name) => (settings[name] === undefined ? [] : [[name, settings[name]]]))
@@ -87,7 +101,7 @@ function environmentFaults({ key, role, vpc, environment }: DeclaredFunction, al
         `in the Secrets Manager and write ${largest}=ssm:NAME`,
     )
   }
-  const secrets = Object.keys(all).filter((name) => all[name]?.startsWith('ssm:'))
+  const secrets = Object.keys(all).filter((name) => namesSecret(all[name] ?? ''))
   const calls = [...secrets, ...(all.WEBHOOK_FUNCTION === undefined ? [] : ['WEBHOOK_FUNCTION'])]
   if (role === undefined && calls.length > 0) {
     faults.push(

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { AppError } from '../errors.ts'
-import { type DeclaredFunction, readService, type Service } from '../deploy/service.ts'
+import { readService, type Service } from '../deploy/service.ts'
 import type { Asked } from './arguments.ts'
 
 /**
@@ -13,14 +13,6 @@ export async function readDeclared(folder: string, { stage, param }: Asked): Pro
   const chosen = [...(stage === undefined ? [] : [`--stage=${stage}`]), ...param.map((one) => `--param=${one}`)]
   const printed = await run(folder, [program, 'print', '--format', 'json', ...chosen])
   return readService(JSON.parse(printed) as Parameters<typeof readService>[0])
-}
-
-/** Throws `input_invalid` with the names there are. */
-export function findDeclared({ functions }: Service, key: string): DeclaredFunction {
-  const found = functions.find((one) => one.key === key)
-  if (found !== undefined) return found
-  const keys = functions.map((one) => one.key).join(', ')
-  throw new AppError('input_invalid', `there is no function ${key}: serverless.yml has ${keys}`)
 }
 
 const LONGEST_MS = 60_000

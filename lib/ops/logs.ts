@@ -1,7 +1,6 @@
-import { readLog, topicOf } from '../deploy/logs.ts'
-import type { Service } from '../deploy/service.ts'
+import { readLog, showLine, topicOf } from '../deploy/logs.ts'
+import { findDeclared, type Service } from '../deploy/service.ts'
 import type { Cloud } from '../tencent.ts'
-import { findDeclared } from './declared.ts'
 import type { Told } from './told.ts'
 
 /** What a function logged since a time (Unix, ms), the oldest first. Throws `input_invalid`, and what deploy/logs.ts throws. */
@@ -14,11 +13,10 @@ export async function logs(
   const { name } = findDeclared(service, asked.function)
   const span = { from: asked.since, to: now, query: asked.filter }
   const found = await readLog(cloud, await topicOf(cloud, name), name, span)
-  const lines = found.map(({ time, ...line }) => ({ time: new Date(time).toISOString(), ...line }))
   return {
     isWell: true,
-    json: lines,
-    lines: lines.map(({ time, requestId, message }) => `${time} ${requestId} ${message.trimEnd()}`),
+    json: found.map(({ time, ...line }) => ({ time: new Date(time).toISOString(), ...line })),
+    lines: found.map(showLine),
     problems: [],
   }
 }

@@ -1,8 +1,7 @@
 import * as v from 'valibot'
-import type { Service } from '../deploy/service.ts'
+import { findDeclared, type Service } from '../deploy/service.ts'
 import type { Cloud } from '../tencent.ts'
 import { ask } from './ask.ts'
-import { findDeclared } from './declared.ts'
 import type { Told } from './told.ts'
 
 const summarySchema = v.object({

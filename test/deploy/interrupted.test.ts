@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { applyDeployment, type Deployment, isEmpty, planDeployment } from '../../lib/deploy/deploy.ts'
 import { readFunctions } from '../../lib/deploy/actual.ts'
 import { desiredOf } from '../../lib/deploy/desired.ts'
-import { ownerOf } from '../../lib/deploy/mark.ts'
+import { functionMark, ownerOf } from '../../lib/deploy/mark.ts'
 import { invoke } from '../../lib/deploy/invoke.ts'
 import { move, planRollback, releasesOf } from '../../lib/deploy/rollback.ts'
 import type { PatientCloud } from '../../lib/deploy/scf.ts'
@@ -49,12 +49,12 @@ function deployment(code: string, more: Partial<DeclaredFunction> = {}): Deploym
     maxAgeSeconds: 60,
     environment: {},
     settings: [],
-    isInvokedFirst: false,
+    isInvokedFirst: key === 'migrate',
     triggers: key === 'reconcile' ? [{ type: 'timer', name: 'timer', cron: '*/10 * * * * * *' }] : [],
     ...more,
   })
   const desired = ['migrate', 'reconcile'].map((key) => desiredOf(declare(key), owner, archive, { LOG_LEVEL: code }))
-  return { desired, owner, prefix: 'rollcall-prod-', invokedFirst: ['migrate'] }
+  return { service: { name: 'rollcall', stage: 'prod' }, desired }
 }
 
 async function deploy(what: Deployment, by = deployer()): Promise<void> {
@@ -253,23 +253,36 @@ describe('what another hand did meanwhile', () => {
     expect(await answerOf('reconcile')).toBe('"one"')
   })
 
-  test('a plan that another deployment has overtaken publishes nothing of it', async () => {
+  test('a plan that another deployment has overtaken brings all of its own', async () => {
     await deploy(first)
     const by = deployer()
     const plan = await planDeployment(by, more, new Date())
     await deploy(second)
 
-    const overtaken = await applyDeployment(by, more, plan, () => undefined).then(
-      () => 'done',
-      (error: unknown) => String(error),
-    )
-    const between = [await answerOf('migrate'), await answerOf('reconcile')]
-    await deploy(more)
+    await applyDeployment(by, more, plan, () => undefined)
 
-    expect(overtaken).toMatch(/was changed by somebody else meanwhile: what was live stays live/)
-    expect(between).toEqual(['"two"', '"two"'])
     expect([await answerOf('migrate'), await answerOf('reconcile')]).toEqual(['"one"', '"one"'])
     expect(isEmpty(await planDeployment(deployer(), more, new Date()))).toBe(true)
+  })
+
+  test('what is changed while it is published does not go live', async () => {
+    await deploy(first)
+    cloud.fault({ action: 'PublishVersion', kind: 'delay', ms: 300 })
+    const meddle = (line: string) => {
+      if (line.includes('migrate: invoked')) {
+        void ask(cloud, 'UpdateFunctionConfiguration', { FunctionName: 'rollcall-prod-migrate', MemorySize: 64 })
+      }
+    }
+
+    const by = deployer({ pausesMs: [20, 50, 100] })
+    const plan = await planDeployment(by, second, new Date())
+    const fault = await applyDeployment(by, second, plan, meddle).catch((error: unknown) => String(error))
+    const between = [await answerOf('migrate'), await answerOf('reconcile')]
+    await deploy(second)
+
+    expect(fault).toMatch(/rollcall-prod-migrate was changed by somebody else meanwhile: what was live stays live/)
+    expect(between).toEqual(['"one"', '"one"'])
+    expect([await answerOf('migrate'), await answerOf('reconcile')]).toEqual(['"two"', '"two"'])
   })
 
   test.each(['before', 'after'])('a URL made by hand %s ours is removed', async (when) => {
@@ -282,8 +295,12 @@ describe('what another hand did meanwhile', () => {
     await deploy(ours)
     if (when === 'after') await make()
 
+    cloud.calls.length = 0
     await deploy(ours)
 
+    // Made anew ours would have another address.
+    const made = cloud.calls.filter(({ action }) => action === 'CreateTrigger')
+    expect(made).toEqual([])
     const triggers = cloud.functions().flatMap((one) => one.triggers.filter(({ type }) => type === 'http'))
     expect(triggers.map(({ qualifier, desc }) => [qualifier, desc.includes('CAM')])).toEqual([
       ['$DEFAULT', true],
@@ -352,15 +369,13 @@ test('a function declared no more is removed, and one of another hand is not', a
   await deploy(first)
   const [migrate, reconcile] = first.desired
   const fewer = { ...first, desired: [migrate!] }
+  const elsewhere = { name: 'rollcall', stage: 'prod-eu' }
+  const owner = ownerOf(elsewhere.name, elsewhere.stage)
+  const Description = functionMark(owner, reconcile!.codeSha256)
+  const configuration = { ...reconcile!.configuration, Description }
   const stranger = {
-    ...first,
-    desired: [{ ...reconcile!, name: 'rollcall-prod-eu-reconcile', owner: 'ffff' }],
-    owner: 'ffff',
-    prefix: 'rollcall-prod-eu-',
-  }
-  stranger.desired[0]!.configuration = {
-    ...reconcile!.configuration,
-    Description: `Rollcall ffff, code ${'a'.repeat(64)}`,
+    service: elsewhere,
+    desired: [{ ...reconcile!, name: 'rollcall-prod-eu-reconcile', owner, configuration }],
   }
   await deploy(stranger)
 

@@ -58,8 +58,7 @@ function actual(of: DesiredFunction, more: Partial<ActualFunction> = {}): Actual
     ...more,
   }
 }
-const plan = (of: DesiredFunction, is: ActualFunction | undefined, isInvoked = false) =>
-  planFunction(of, is, isInvoked).changes
+const plan = (of: DesiredFunction, is: ActualFunction | undefined) => planFunction(of, is).changes
 const types = (...given: Parameters<typeof plan>) => plan(...given).map(({ type }) => type)
 
 describe('the plan of a function', () => {
@@ -72,7 +71,7 @@ describe('the plan of a function', () => {
   })
 
   it('invokes one that is to be invoked before it goes live, and only when it changes', () => {
-    expect(types(desired(), undefined, true)).toEqual([
+    expect(types(desired({ isInvokedFirst: true }), undefined)).toEqual([
       'create',
       'reserve',
       'invoke',
@@ -80,7 +79,7 @@ describe('the plan of a function', () => {
       'asynchronous',
       'addTrigger',
     ])
-    expect(types(desired(), actual(desired()), true)).toEqual([])
+    expect(types(desired({ isInvokedFirst: true }), actual(desired()))).toEqual([])
   })
 
   it('begins anew where a creation failed', () => {
@@ -192,7 +191,7 @@ describe('a plan as text', () => {
   it('tells what changes, without the value of any variable', () => {
     const after = desired({ memoryMb: 256, triggers: [] }, 'b', { DATABASE_URL: 'hush-too' })
 
-    const functions = [planFunction(after, actual(desired()), false)]
+    const functions = [planFunction(after, actual(desired()))]
     const lines = showPlan({ functions, removed: ['rollcall-prod-old'], release }, [after]).join('\n')
 
     expect(lines).not.toContain('hush')
