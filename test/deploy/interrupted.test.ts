@@ -13,6 +13,7 @@ import type { PatientCloud } from '../../lib/deploy/scf.ts'
 import type { DeclaredFunction } from '../../lib/deploy/service.ts'
 import { ask } from '../cloud/client.ts'
 import { type Cloud, openCloud } from '../cloud/cloud.ts'
+import { declare } from './declared.ts'
 
 let cloud: Cloud
 beforeEach(async () => void (cloud = await openCloud({ busyMs: 1 })))
@@ -34,26 +35,12 @@ function deployment(code: string, more: Partial<DeclaredFunction> = {}): Deploym
   )
   const archive = { zip, sha256: createHash('sha256').update(zip).digest('hex') }
   const owner = ownerOf('rollcall', 'prod')
-  const declare = (key: string): DeclaredFunction => ({
-    key,
-    name: `rollcall-prod-${key}`,
-    source: `functions/${key}.ts`,
-    runtime: 'Nodejs20.19',
-    memoryMb: 128,
-    timeoutSeconds: 3,
-    role: undefined,
-    vpc: undefined,
-    log: undefined,
-    instances: 1,
-    retries: 0,
-    maxAgeSeconds: 60,
-    environment: {},
-    settings: [],
-    isInvokedFirst: key === 'migrate',
-    triggers: key === 'reconcile' ? [{ type: 'timer', name: 'timer', cron: '*/10 * * * * * *' }] : [],
-    ...more,
-  })
-  const desired = ['migrate', 'reconcile'].map((key) => desiredOf(declare(key), owner, archive, { LOG_LEVEL: code }))
+  const timer = { type: 'timer', name: 'timer', cron: '*/10 * * * * * *' } as const
+  const desired = ['migrate', 'reconcile'].map((key) =>
+    desiredOf(declare(key, { ...(key === 'reconcile' && { triggers: [timer] }), ...more }), owner, archive, {
+      LOG_LEVEL: code,
+    }),
+  )
   return { service: { name: 'rollcall', stage: 'prod' }, desired }
 }
 

@@ -5,26 +5,14 @@ import { ownerOf } from '../../lib/deploy/mark.ts'
 import { planFunction, releaseOf } from '../../lib/deploy/plan.ts'
 import type { DeclaredFunction } from '../../lib/deploy/service.ts'
 import { showPlan } from '../../lib/deploy/show.ts'
+import { declare } from './declared.ts'
 
 const owner = ownerOf('rollcall', 'prod')
-const declared: DeclaredFunction = {
-  key: 'reconcile',
-  name: 'rollcall-prod-reconcile',
-  source: 'functions/reconcile.ts',
-  runtime: 'Nodejs18.15',
-  memoryMb: 128,
-  timeoutSeconds: 60,
+const declared = declare('reconcile', {
   role: 'runs',
   vpc: { vpcId: 'vpc-1', subnetId: 'subnet-1' },
-  log: undefined,
-  instances: 1,
-  retries: 0,
-  maxAgeSeconds: 60,
-  environment: {},
-  settings: [],
-  isInvokedFirst: false,
   triggers: [{ type: 'timer', name: 'timer', cron: '*/10 * * * * * *' }],
-}
+})
 const desired = (
   more: Partial<DeclaredFunction> = {},
   code = 'a',
