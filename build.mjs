@@ -1,5 +1,5 @@
-// Builds dist/: every file of functions/ as one CommonJS bundle that SCF can load, the command line tool, and what subscribers
-// import, with its types. It must never leave a stale file behind, nor take one away while it is in use.
+// Builds dist/: every file of functions/ as one CommonJS bundle that SCF can load, the plugin of `serverless`, the verbs of
+// `npm run ops`, the command line tool, and what subscribers import, with its types. It must never leave a stale file behind, nor take one away while it is in use.
 import { execFileSync } from 'node:child_process'
 import { chmodSync, readdirSync, rmSync } from 'node:fs'
 import { basename, join, relative } from 'node:path'
@@ -21,34 +21,28 @@ const { bundleFunctions, common } = await import('./dist/deploy/bundle.mjs')
 const sources = readdirSync('functions').map((file) => [basename(file, '.ts'), `functions/${file}`])
 const functions = await bundleFunctions(Object.fromEntries(sources), 'dist/functions')
 
-const deploy = await build({
-  ...common,
-  target: 'node20',
-  sourcemap: 'linked',
-  external: [...common.external, 'esbuild'],
-  entryPoints: { 'deploy/plugin': 'lib/deploy/plugin.ts' },
-  outdir: 'dist',
-})
+/** What runs on the machine of a person. */
+const tool = (entryPoints, { external = [], ...more }) =>
+  build({
+    ...common,
+    target: 'node20',
+    sourcemap: 'linked',
+    entryPoints,
+    outdir: 'dist',
+    external: [...common.external, ...external],
+    ...more,
+  })
 
-const ops = await build({
-  ...common,
-  target: 'node20',
-  sourcemap: 'linked',
-  external: [...common.external, 'esbuild', '@serverless/core'],
-  entryPoints: { 'ops/serverless': 'lib/ops/serverless.ts' },
-  outdir: 'dist',
-  // The runner takes the class itself for a component, not what has it as its default.
-  footer: { js: 'module.exports = module.exports.default' },
-})
-
-const cli = await build({
-  ...common,
-  target: 'node20',
-  sourcemap: 'linked',
-  entryPoints: { cli: 'lib/cli/main.ts' },
-  outdir: 'dist',
-  banner: { js: '#!/usr/bin/env node' },
-})
+const deploy = await tool({ 'deploy/plugin': 'lib/deploy/plugin.ts' }, { external: ['esbuild'] })
+const ops = await tool(
+  { 'ops/serverless': 'lib/ops/serverless.ts' },
+  {
+    external: ['@serverless/core'],
+    // The runner takes the class itself for a component, not what has it as its default.
+    footer: { js: 'module.exports = module.exports.default' },
+  },
+)
+const cli = await tool({ cli: 'lib/cli/main.ts' }, { banner: { js: '#!/usr/bin/env node' } })
 chmodSync('dist/cli.js', 0o755)
 
 // Both, since a subscriber may be either; and named so, since the package's plain .js files are CommonJS.
