@@ -49,8 +49,14 @@ export async function readFunction(cloud: Cloud, name: string): Promise<ActualFu
   const status = found.Status ?? 'unknown'
   const [alias, versions, triggers, reserved, asynchronous] = await Promise.all([
     orNothing(scf(cloud, 'GetAlias', { ...it, Name: LIVE })),
-    allPages(async (Offset, Limit) => (await scf(cloud, 'ListVersionByFunction', { ...it, Offset, Limit })).Versions),
-    allPages(async (Offset, Limit) => (await scf(cloud, 'ListTriggers', { ...it, Offset, Limit })).Triggers),
+    allPages(async (Offset, Limit) => {
+      const { Versions, TotalCount } = await scf(cloud, 'ListVersionByFunction', { ...it, Offset, Limit })
+      return [Versions, TotalCount]
+    }),
+    allPages(async (Offset, Limit) => {
+      const { Triggers, TotalCount } = await scf(cloud, 'ListTriggers', { ...it, Offset, Limit })
+      return [Triggers, TotalCount]
+    }),
     orNothing(scf(cloud, 'GetReservedConcurrencyConfig', it)),
     orNothing(scf(cloud, 'GetFunctionEventInvokeConfig', it)),
   ])
@@ -109,17 +115,25 @@ export async function readFunctions(cloud: Cloud, { functions }: Service): Promi
   return found.filter((one) => one !== undefined)
 }
 
-/** The names of all functions of a service and stage, declared or not. */
-export async function listOwn(cloud: Cloud, { name, stage }: Pick<Service, 'name' | 'stage'>): Promise<string[]> {
+/**
+ * The names of all functions of a service and stage, declared or not; and of those that are named like them and have no mark
+ * of Rollcall's, which nobody can tell from another hand's.
+ */
+export async function listOwn(
+  cloud: Cloud,
+  { name, stage }: Pick<Service, 'name' | 'stage'>,
+): Promise<{ own: string[]; unmarked: string[] }> {
   const prefix = `${name}-${stage}-`
-  const owner = ownerOf(name, stage)
-  const found = await allPages(
-    async (Offset, Limit) => (await scf(cloud, 'ListFunctions', { SearchKey: prefix, Offset, Limit })).Functions,
-  )
-  return found
-    .filter(({ Description }) => readFunctionMark(Description)?.owner === owner)
-    .map(({ FunctionName }) => FunctionName ?? '')
-    .filter((one) => one.startsWith(prefix))
+  const found = await allPages(async (Offset, Limit) => {
+    const { Functions, TotalCount } = await scf(cloud, 'ListFunctions', { SearchKey: prefix, Offset, Limit })
+    return [Functions, TotalCount]
+  })
+  const named = found.filter(({ FunctionName }) => FunctionName?.startsWith(prefix))
+  const ofOwner = (owner: string | undefined) =>
+    named
+      .filter(({ Description }) => readFunctionMark(Description)?.owner === owner)
+      .map(({ FunctionName = '' }) => FunctionName)
+  return { own: ofOwner(ownerOf(name, stage)), unmarked: ofOwner(undefined) }
 }
 
 /** The one that a declared trigger is. A function has one URL, to which SCF may give a name of its own. */

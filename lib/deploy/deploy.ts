@@ -33,9 +33,9 @@ export async function planDeployment(
   now: Date,
 ): Promise<DeploymentPlan> {
   const chosen = desired.filter(({ key }) => only === undefined || key === only)
-  const [actual, own] = await Promise.all([
+  const [actual, { own }] = await Promise.all([
     pMap(chosen, ({ name }) => readFunction(cloud, name), { concurrency: 2 }),
-    only === undefined ? listOwn(cloud, service) : [],
+    only === undefined ? listOwn(cloud, service) : { own: [] },
   ])
   const id = digest(desired.map(({ fingerprint }) => fingerprint))
   return {

@@ -1,7 +1,7 @@
 // The provider plugin: makes the commands of `serverless` those of SCF. It only adapts: each command reads what it needs and
 // makes one call of what does the work. Loaded from dist/deploy/plugin.js, named in serverless.yml.
 import { mkdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { AppError } from '../errors.ts'
 import { type Cloud, LIVE } from '../tencent.ts'
@@ -25,6 +25,8 @@ import { kilobytes, showPlan } from './show.ts'
 /** What the plugin uses of `serverless`. */
 interface Serverless {
   serviceDir: string
+  /** The file as it is written. */
+  configurationInput: { params?: Record<string, object> }
   service: {
     service: string
     provider: Record<string, unknown>
@@ -37,6 +39,7 @@ interface Serverless {
 }
 
 interface Options {
+  param?: string[]
   package?: string
   function?: string
   data?: string
@@ -118,11 +121,23 @@ export default class TencentProvider {
       const refused = REFUSED.filter((name) => Reflect.get(this.options, name) !== undefined)
       if (refused.length > 0)
         throw new AppError('input_invalid', `--${refused.join(', --')} is not for SCF: leave it out`)
+      this.assertParameters()
       await hook()
     } catch (error) {
       if (error instanceof AppError) throw new this.serverless.classes.Error(error.message, error.code)
       throw error
     }
+  }
+
+  /** `serverless` ignores a parameter that nothing asks for. */
+  private assertParameters(): void {
+    const { params = {} } = this.serverless.configurationInput
+    const known = Object.values(params).flatMap(Object.keys)
+    const unknown = (this.options.param ?? [])
+      .map((text) => text.split('=')[0]!)
+      .filter((name) => !known.includes(name))
+    if (unknown.length === 0) return
+    throw new AppError('input_invalid', `--param has no ${unknown.join(', ')}: serverless.yml has ${known.join(', ')}`)
   }
 
   private readService(): Service {
@@ -134,7 +149,7 @@ export default class TencentProvider {
   }
 
   private packageFolder(): string {
-    return join(
+    return resolve(
       this.serverless.serviceDir,
       this.options.package ?? this.serverless.service.package.path ?? '.serverless',
     )
@@ -219,7 +234,7 @@ export default class TencentProvider {
 
   private eventData(): string {
     const { data, path } = this.options
-    const text = path === undefined ? (data ?? '{}') : readFileSync(join(this.serverless.serviceDir, path), 'utf8')
+    const text = path === undefined ? (data ?? '{}') : readFileSync(resolve(this.serverless.serviceDir, path), 'utf8')
     try {
       JSON.parse(text)
       return text
@@ -273,8 +288,10 @@ export default class TencentProvider {
 
   private async remove(): Promise<void> {
     const service = this.readService()
-    const removed = await removeService(await this.openCloudOf(service), service)
+    const { removed, left } = await removeService(await this.openCloudOf(service), service)
     for (const name of removed) this.output.log.notice(`${name}: removed`)
+    for (const name of left)
+      this.output.log.warning(`${name} is left: its description is not Rollcall's; remove it by hand if it is yours`)
     this.output.writeText(removed.length === 0 ? 'nothing to remove' : 'removed; the database is untouched')
   }
 

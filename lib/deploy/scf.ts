@@ -88,14 +88,15 @@ export async function orNothing<T>(answer: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** Every page of a list, put together. */
-export async function allPages<T>(page: (offset: number, limit: number) => Promise<T[] | undefined>): Promise<T[]> {
-  const LIMIT = 100
+/** Every page of a list, put together. A page may be shorter than was asked for. */
+export async function allPages<T>(
+  page: (offset: number, limit: number) => Promise<[items: T[] | undefined, total: number | undefined]>,
+): Promise<T[]> {
   const all: T[] = []
   for (;;) {
-    const items = (await page(all.length, LIMIT)) ?? []
+    const [items = [], total = Infinity] = await page(all.length, 100)
     all.push(...items)
-    if (items.length < LIMIT) return all
+    if (items.length === 0 || all.length >= total) return all
   }
 }
 

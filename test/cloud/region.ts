@@ -89,12 +89,15 @@ export function changeableOf(
   return state
 }
 
-/** A page of a list, 20 long by default. */
+/** The default by the documentation; here the most too, as nothing tells whether SCF gives more. */
+const PAGE = 20
+
+/** A page of a list. */
 export function page<Item>(items: Item[], offset: number | undefined, limit: number | undefined): Item[] {
   const start = offset ?? 0
   if (start < 0) invalid('Offset', `Offset is ${start}.`)
   if (limit !== undefined && limit < 1) invalid('Limit', `Limit is ${limit}.`)
-  return items.slice(start, start + (limit ?? 20))
+  return items.slice(start, start + Math.min(limit ?? PAGE, PAGE))
 }
 
 /** As the API writes times. Its zone is that of Tencent's clocks in China; UTC here. */

@@ -8,6 +8,7 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { closeSession, createSession, startSession } from '../../lib/local/simulator/simulator.ts'
 import { migrations } from '../../migrations/index.ts'
+import { ask } from '../cloud/client.ts'
 import { type Cloud, openCloud } from '../cloud/cloud.ts'
 import { openWorld, type SimulatedAccount, type World } from '../support/world.ts'
 import { openServiceFolder, type ServiceFolder } from './service-folder.ts'
@@ -283,6 +284,7 @@ test('what fails is told, with exit code 1', async () => {
   const local = await serverless('invoke', 'local', '--function', 'reconcile', ...own(), '--env', 'IVH_ACCESS_TOKEN=no')
   const event = await serverless('invoke', '--function', 'reconcile', '--data', '{')
   const option = await serverless('deploy', '--force')
+  const param = await serverless('plan', '--param', 'tik=1s')
 
   expect([invoked.code, invoked.stdout]).toEqual([
     1,
@@ -295,6 +297,10 @@ test('what fails is told, with exit code 1', async () => {
   ])
   expect([event.code, event.stdout]).toEqual([1, expect.stringContaining('the event is no JSON')])
   expect([option.code, option.stdout]).toEqual([1, expect.stringContaining('--force is not for SCF')])
+  expect([param.code, param.stdout]).toEqual([
+    1,
+    expect.stringContaining('--param has no tik: serverless.yml has region, tick'),
+  ])
 })
 
 test('the functions of another stage, and of other hands, are nobody’s business', async () => {
@@ -304,7 +310,20 @@ test('the functions of another stage, and of other hands, are nobody’s busines
   expect([other.code, other.stdout, kept]).toEqual([0, 'nothing to remove\n', 5])
 })
 
+test('a function whose description another hand changed is left at a removal, and told', async () => {
+  const mine = { FunctionName: 'rollcall-prod-console', Description: 'mine now' }
+  await ask(cloud, 'UpdateFunctionConfiguration', mine)
+
+  const { code, stderr } = await serverless('remove')
+  const left = cloud.functions().map(({ name }) => name)
+  await ask(cloud, 'DeleteFunction', { FunctionName: 'rollcall-prod-console' })
+
+  expect([code, left]).toEqual([0, ['rollcall-prod-console']])
+  expect(stderr).toContain('rollcall-prod-console is left')
+})
+
 test('a removal leaves nothing', async () => {
+  await serverless('deploy')
   const { code, stdout } = await serverless('remove')
   const again = await serverless('remove')
   const info = await serverless('info')

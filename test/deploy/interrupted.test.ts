@@ -319,6 +319,16 @@ describe('a rollback', () => {
     expect(isEmpty(await planDeployment(deployer(), third, new Date()))).toBe(true)
   })
 
+  test('knows more releases than SCF tells on one page', async () => {
+    const alone = [first, second].map((one) => ({ ...one, desired: one.desired.slice(0, 1) }))
+    for (let i = 0; i < 11; i += 1) for (const one of alone) await deploy(one)
+
+    const releases = releasesOf(await functions())
+
+    expect(releases.map(({ isLive }) => isLive)).toEqual([...Array<boolean>(21).fill(false), true])
+    expect(isEmpty(await planDeployment(deployer(), alone[1]!, new Date()))).toBe(true)
+  })
+
   test('to a version with more memory than is kept for it leaves it room to run', async () => {
     await deploy(deployment('one', { memoryMb: 256 }))
     await deploy(deployment('one', { memoryMb: 128 }))
