@@ -60,6 +60,7 @@ export async function writeEvent(db: Kysely<Database>, source: Source): Promise<
       listedAt: locked.now,
       completeAt: null,
       digest: null,
+      fingerprints: null,
       position: event.position,
     })
     return event.id

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import pMap from 'p-map'
 import { type ChangeType, diff, type Evidence, toAsk, type Transition } from './core/diff.ts'
 import { eventsOf } from './core/event.ts'
-import { digest } from './core/session.ts'
+import { changedPart, digestOf, fingerprintsOf } from './core/fingerprint.ts'
 import { AppError, describe } from './errors.ts'
 import { newId } from './id.ts'
 import { type Api, listSessions, statSession } from './ivh/client.ts'
@@ -111,14 +111,16 @@ async function listAndCommit(
   const listed = { ...failedResult(account), listed: sessionCount, complete: unreadable === 0, unreadable, unknown }
   const skipped = (reason: 'busy' | 'stale') => ({ ...listed, outcome: 'skipped' as const, reason })
 
-  const fingerprint = digest(listing)
-  if (listed.complete && fingerprint === state.digest) {
-    const snapshot = { accountId, listedAt, digest: fingerprint, sessionCount, durationMs: durationMs() }
+  const fingerprints = fingerprintsOf(listing, state.fingerprints)
+  const digest = digestOf(fingerprints)
+  if (listed.complete && digest === state.digest) {
+    const snapshot = { accountId, listedAt, digest, sessionCount, durationMs: durationMs() }
     if (await saveUnchanged(db, snapshot)) return { ...listed, outcome: 'unchanged' }
   }
 
-  const known = await readKnown(db, accountId, listing)
-  const ids = toAsk(known, listing)
+  const part = changedPart(listing, fingerprints, state.fingerprints, state.digest)
+  const known = await readKnown(db, accountId, part)
+  const ids = toAsk(known, part.listing)
   const { evidence, unasked } = await gather(account.api, ids, statDeadlineMs)
   const asked = { asked: ids.length - unasked.size, answered: evidence.size }
 
@@ -131,7 +133,7 @@ async function listAndCommit(
     // The database's clock may have been set back meanwhile.
     const before = locked.now > listedAt ? locked.now : listedAt
     const window = { after: locked.listedAt, completeAfter: locked.completeAt, before }
-    const { transitions, complete, settled } = diff(known, listing, evidence, window, unasked)
+    const { transitions, complete, settled } = diff(known, part.listing, evidence, window, unasked)
     const events = eventsOf(transitions, account.name, locked.position, () => newId('evt_'))
 
     const incarnationIds = await saveTransitions(tx, accountId, transitions, listedAt)
@@ -141,7 +143,8 @@ async function listAndCommit(
     await saveSnapshot(tx, { accountId, listedAt, complete, sessionCount, changes, durationMs: durationMs() })
     const position = locked.position + events.length
     const completeAt = complete ? listedAt : locked.completeAt
-    await advanceAccount(tx, accountId, { listedAt, completeAt, digest: settled ? fingerprint : null, position })
+    const seen = settled ? { digest, fingerprints } : { digest: null, fingerprints: null }
+    await advanceAccount(tx, accountId, { listedAt, completeAt, position, ...seen })
     return { ...listed, ...asked, outcome: 'committed', complete, events: events.length, deliveries }
   })
 }

@@ -4,6 +4,7 @@ import * as delivery from './0002_delivery.ts'
 import * as retention from './0003_retention.ts'
 import * as report from './0004_report.ts'
 import * as usage from './0005_usage.ts'
+import * as bucket from './0006_bucket.ts'
 
 /** Every migration by name, applied in the order of names. A static list, since a bundle has no folder to read. */
 export const migrations: Record<string, Migration> = {
@@ -12,4 +13,5 @@ export const migrations: Record<string, Migration> = {
   '0003_retention': retention,
   '0004_report': report,
   '0005_usage': usage,
+  '0006_bucket': bucket,
 }

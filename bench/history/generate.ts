@@ -1,7 +1,8 @@
 // Fills an empty database with the history that Rollcall would have written of sessions that never were: for reports to be
 // measured on. Everything comes from the seed, so that figures can be had again; what is true of real history must hold here.
 import { type Kysely, sql, type Transaction } from 'kysely'
-import { digest, makeListing } from '../../lib/core/session.ts'
+import { digestOf, fingerprintsOf } from '../../lib/core/fingerprint.ts'
+import { makeListing } from '../../lib/core/session.ts'
 import { rollUp } from '../../lib/roll-up.ts'
 import { lookOf } from '../../lib/store/session.ts'
 import { AppError } from '../../lib/errors.ts'
@@ -91,9 +92,10 @@ async function saveDigests(db: Kysely<Database>): Promise<void> {
       .select(['look.play_stream_addr', 'look.extra'])
       .execute()
     const items = rows.map((row) => ({ id: row.session_id, look: lookOf(row) }))
+    const fingerprints = fingerprintsOf(makeListing(items, 0), null)
     await db
       .updateTable('account')
-      .set({ digest: digest(makeListing(items, 0)) })
+      .set({ digest: digestOf(fingerprints), fingerprints })
       .where('id', '=', id)
       .execute()
   }

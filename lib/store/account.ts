@@ -21,6 +21,8 @@ export interface AccountState {
   now: Date
   listedAt: Date | null
   digest: string | null
+  /** Of the listing that has the digest, or of an older one. */
+  fingerprints: Buffer | null
 }
 
 /** What whoever makes an account shares, and whoever locks all accounts there are has alone: none is born meanwhile. */
@@ -31,7 +33,7 @@ export async function ensureAccount(db: Kysely<Database>, name: string): Promise
   const read = () =>
     db
       .selectFrom('account')
-      .select(['id', nextTick.as('now'), 'listed_at as listedAt', 'digest'])
+      .select(['id', nextTick.as('now'), 'listed_at as listedAt', 'digest', 'fingerprints'])
       .where('name', '=', name)
       .executeTakeFirst()
   const found = await read()
@@ -84,11 +86,17 @@ export async function lockAccounts(
   return (id === null ? all : all.where('id', '=', id)).orderBy('id').forUpdate().execute()
 }
 
-/** Moves the locked account to a committed listing; `digest` null makes the next tick look at everything. */
+/** Moves the locked account to a committed listing; without a digest the next tick looks at everything. */
 export async function advanceAccount(
   tx: Transaction<Database>,
   accountId: number,
-  to: { listedAt: Date; completeAt: Date | null; digest: string | null; position: number },
+  to: {
+    listedAt: Date
+    completeAt: Date | null
+    position: number
+    digest: string | null
+    fingerprints: Buffer | null
+  },
 ): Promise<void> {
   await tx
     .updateTable('account')
@@ -96,6 +104,7 @@ export async function advanceAccount(
       listed_at: to.listedAt,
       complete_at: to.completeAt,
       digest: to.digest,
+      fingerprints: to.fingerprints,
       position: to.position,
       stalled_at: null,
     })

@@ -23,6 +23,8 @@ interface AccountTable {
   complete_at: Date | null
   /** Of the last listing, when nothing about it is open: an equal one has nothing to tell. */
   digest: string | null
+  /** Of that listing's buckets, if the digest is theirs. */
+  fingerprints: Buffer | null
   /** Of the account's last event. */
   position: Generated<number>
   /** Since when it is known, and told, that nobody watches it any more. */
@@ -58,6 +60,8 @@ interface SessionTable extends LookColumns {
   id: GeneratedAlways<number>
   account_id: number
   session_id: string
+  /** Of its id; null: stored by a version that knew no buckets. */
+  bucket: number | null
   incarnation: number
   first_seen_after: Date | null
   first_seen_at: Date

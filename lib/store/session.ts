@@ -1,17 +1,20 @@
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely'
 import type { Known, Transition } from '../core/diff.ts'
-import { type Listing, type Look, lookKey, type Session, type Window } from '../core/session.ts'
+import { bucketOf, type Part } from '../core/fingerprint.ts'
+import { type Look, lookKey, type Session, type Window } from '../core/session.ts'
 import type { Database } from './database.ts'
 
-/** The account's open sessions, and the last incarnation of each id in the listing that is not open but once was. */
-export async function readKnown(db: Kysely<Database>, accountId: number, listing: Listing): Promise<Known> {
-  const rows = await db
-    .selectFrom('session')
-    .selectAll()
-    .where('account_id', '=', accountId)
-    .where('ended_at', 'is', null)
-    .execute()
-  const open = rows.map(toSession)
+/**
+ * The account's open sessions of a part of its listing, and the last incarnation of each id in it that is not open but once
+ * was.
+ */
+export async function readKnown(db: Kysely<Database>, accountId: number, part: Part): Promise<Known> {
+  const { listing, buckets, has } = part
+  const query = db.selectFrom('session').selectAll().where('account_id', '=', accountId).where('ended_at', 'is', null)
+  // Null: by a version that knew no buckets, before 0006 or beside it.
+  const isWithin = sql<boolean>`(bucket = any(${buckets}::smallint[]) or bucket is null)`
+  const rows = await (buckets === null ? query : query.where(isWithin)).execute()
+  const open = rows.filter((row) => has(row.session_id)).map(toSession)
   const openIds = new Set(open.map((session) => session.id))
   const others = listing.sessions.filter((session) => !openIds.has(session.id)).map((session) => session.id)
   if (others.length === 0) return { open, ended: new Map() }
@@ -120,6 +123,7 @@ function toRow(accountId: number, session: Session) {
   return {
     account_id: accountId,
     session_id: session.id,
+    bucket: bucketOf(session.id),
     incarnation: session.incarnation,
     user_id: look.userId,
     status: look.status,

@@ -5,7 +5,8 @@ import { generateHistory } from '../../bench/history/generate.ts'
 import type { HistorySettings } from '../../bench/history/settings.ts'
 import { type ChangeType, diff, type Evidence } from '../../lib/core/diff.ts'
 import { eventsOf } from '../../lib/core/event.ts'
-import { digest, type Look, makeListing, type Session } from '../../lib/core/session.ts'
+import { digestOf, fingerprintsOf } from '../../lib/core/fingerprint.ts'
+import { type Look, makeListing, type Session } from '../../lib/core/session.ts'
 import type { Database } from '../../lib/store/database.ts'
 import { testDatabase, type TestDatabase } from '../support/database.ts'
 
@@ -190,8 +191,8 @@ function replay(name: string, { snapshots, events, sessions, versions }: Rows): 
     }
 
     const counts: Record<ChangeType, number> = { created: 0, ready: 0, started: 0, closed: 0, failed: 0 }
-    const fingerprint = digest(listing)
-    const isUnchanged = outcome !== 'incomplete' && fingerprint === state.digest
+    const digest = digestOf(fingerprintsOf(listing, null))
+    const isUnchanged = outcome !== 'incomplete' && digest === state.digest
     // When all answers were in is kept with events only, and matters to them only.
     const before = events[state.position]?.occurred_at ?? listedAt
     const window = { after: state.listedAt, completeAfter: state.completeAt, before }
@@ -206,7 +207,7 @@ function replay(name: string, { snapshots, events, sessions, versions }: Rows): 
         last.set(after.id, after)
       }
     }
-    state.digest = found.settled ? fingerprint : null
+    state.digest = found.settled ? digest : null
     state.listedAt = listedAt
     if (found.complete) state.completeAt = listedAt
     const expected = isUnchanged ? 'unchanged' : found.complete ? 'committed' : 'incomplete'

@@ -179,10 +179,10 @@ describe('a list', () => {
     expect(faultOf(() => readListing(answer)).code).toBe('api_answer_invalid')
   })
 
-  test('has its sessions in the order of ids, each once', () => {
+  test('has each of its sessions once', () => {
     const { sessions } = list(raw({ SessionId: 'm2' }), raw({ SessionId: 'm10' }), raw({ SessionId: 'm2' }))
 
-    expect(sessions.map(({ id }) => id)).toEqual(['m10', 'm2'])
+    expect(sessions.map(({ id }) => id)).toEqual(['m2', 'm10'])
   })
 })
 
@@ -297,7 +297,7 @@ describe('an item', () => {
     const { answer } = parseAnswer(`{"Header":{"Code":0},"Payload":{"Sessions":[${items.join(',')},]}}`)
 
     expect(readListing(answer)).toEqual({
-      sessions: ['m1', 'm123', 'm2'].map((id) => ({ id, look: read })),
+      sessions: ['m1', 'm2', 'm123'].map((id) => ({ id, look: read })),
       unreadable: 2,
       unknown: anyNames,
     })
@@ -548,6 +548,43 @@ describe('any JSON at all', () => {
     // The generator is worth its name only if much of what it makes is nearly right.
     expect(readCount).toBeGreaterThan(300)
     expect(sessionCount).toBeGreaterThan(300)
+  })
+
+  test('that is a plain item is read as the schema reads it', () => {
+    const ascii = fc.oneof(fc.string({ maxLength: 250 }), fc.constantFrom('', '"'.repeat(200), 'm'.repeat(129)))
+    const scalar = fc.oneof(ascii, fc.integer(), fc.double(), fc.boolean(), fc.constant(null))
+    const plain = fc.record(
+      {
+        SessionId: fc.oneof(fc.constantFrom('m1', 'm-2_b'), ascii),
+        SessionStatus: fc.oneof(fc.constantFrom(1, 2, 3, 4, 5), fc.constantFrom(2 ** 31, -(2 ** 31), 1.5, true)),
+        UserId: scalar,
+        PlayStreamAddr: scalar,
+        DriverType: fc.oneof(fc.constantFrom(1, 3, null), scalar),
+        IsSessionStarted: fc.oneof(fc.boolean(), fc.constantFrom(1, 'true', null)),
+      },
+      { requiredKeys: ['SessionId', 'SessionStatus'] },
+    )
+    const fields = fc.dictionary(fc.oneof(ascii, fc.constantFrom('__proto__', 'toJSON')), scalar, { maxKeys: 12 })
+    let read = 0
+
+    fc.assert(
+      fc.property(plain, fields, (item, rest) => {
+        const json = JSON.parse(JSON.stringify({ ...rest, ...item })) as object
+        // A field that is no ASCII sends an item to the schema, whatever else it is.
+        const [asIs, bySchema] = [list(json), list({ ...json, é: 1 })]
+        const withoutIt = bySchema.sessions.map(({ id, look: { extra, ...look } }) => {
+          const { é: _, ...others } = extra ?? {}
+          return { id, look: { ...look, extra: Object.keys(others).length === 0 ? null : others } }
+        })
+
+        read += asIs.sessions.length
+        expect(asIs.unreadable).toBe(bySchema.unreadable)
+        expect(asIs.sessions).toEqual(withoutIt)
+      }),
+      { numRuns: 2_000 },
+    )
+
+    expect(read).toBeGreaterThan(300)
   })
 
   test('that is an item is counted: either a session or unreadable', () => {

@@ -136,7 +136,7 @@ describe('an account', () => {
 
   beforeEach(async () => {
     id = (await ensureAccount(world.db, 'default')).id
-    const to = { listedAt: at(1), completeAt: at(1), digest: 'same', position: 0 }
+    const to = { listedAt: at(1), completeAt: at(1), digest: 'same', fingerprints: null, position: 0 }
     await world.db.transaction().execute((tx) => advanceAccount(tx, id, to))
   })
 

@@ -16,9 +16,8 @@ const at = (second: number) => new Date(Date.UTC(2026, 10, 22, 10, 0, second))
 /** An account whose last listing was at second 1, and whose tick of second 2 failed. */
 async function failedTick(): Promise<number> {
   const { id: accountId } = await ensureAccount(database.db, 'default')
-  await database.db
-    .transaction()
-    .execute((tx) => advanceAccount(tx, accountId, { listedAt: at(1), completeAt: at(1), digest: 'same', position: 0 }))
+  const to = { listedAt: at(1), completeAt: at(1), digest: 'same', fingerprints: null, position: 0 }
+  await database.db.transaction().execute((tx) => advanceAccount(tx, accountId, to))
   await saveFailure(database.db, { accountId, listedAt: at(2), error: 'api_unreachable: no answer', durationMs: 1 })
   return accountId
 }

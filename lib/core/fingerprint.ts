@@ -1,0 +1,92 @@
+// Tells which part of a listing is not as it was in the one before, without the sessions of that one: ids fall into buckets,
+// and each bucket has a fingerprint. So a tick reads the sessions of the buckets that changed, and no others.
+import { createHash } from 'node:crypto'
+import { type Listing, lookKey } from './session.ts'
+
+/** Of each bucket in turn, 8 bytes: the beginning of SHA-256 over its sessions, or zeros when it has none. */
+export type Fingerprints = Buffer
+
+const BYTES = 8
+/** There are as many buckets as suit the listing, a power of two; ids are dealt out by the first bits of their number. */
+const MOST_BUCKETS = 2 ** 14
+const SESSIONS_PER_BUCKET = 8
+/** How far from that a listing may get until its buckets are dealt anew, so that one on the verge does not do so each time. */
+const SLACK = 4
+
+/**
+ * The number of an id, 0 to 16383. Stored with each session: to change it is to migrate. FNV-1a over UTF-16, its bits mixed as
+ * MurmurHash3 does at its end, or ids that differ in their last letters only would be neighbours.
+ */
+export function bucketOf(id: string): number {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < id.length; i += 1) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193)
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return (hash ^ (hash >>> 16)) >>> 18
+}
+
+/** The fingerprints of a listing, equal for equal listings in whatever order; `before`: those of the listing before. */
+export function fingerprintsOf(listing: Listing, before: Fingerprints | null): Fingerprints {
+  const count = countFor(listing.sessions.length, before)
+  const buckets: string[][] = Array.from({ length: count }, () => [])
+  for (const { id, look } of listing.sessions) {
+    buckets[placeOf(bucketOf(id), count)]?.push(lookKey(look, id))
+  }
+  const fingerprints = Buffer.alloc(count * BYTES)
+  for (const [place, sessions] of buckets.entries()) {
+    if (sessions.length === 0) continue
+    createHash('sha256')
+      .update(sessions.sort().join())
+      .digest()
+      .copy(fingerprints, place * BYTES, 0, BYTES)
+  }
+  return fingerprints
+}
+
+/** SHA-256 of all of them, in hex. */
+export function digestOf(fingerprints: Fingerprints): string {
+  return createHash('sha256').update(fingerprints).digest('hex')
+}
+
+/** The part of a listing that may have changed, and where the sessions belong that were there before. */
+export interface Part {
+  listing: Listing
+  /** Null: any. */
+  buckets: number[] | null
+  has: (id: string) => boolean
+}
+
+/** All of a listing. */
+export const whole = (listing: Listing): Part => ({ listing, buckets: null, has: () => true })
+
+/**
+ * What of a listing is not as it was. All of it where that cannot be told or would hardly be less: `digest` is that of the
+ * listing before, and says whether `before` are its fingerprints.
+ */
+export function changedPart(
+  listing: Listing,
+  fingerprints: Fingerprints,
+  before: Fingerprints | null,
+  digest: string | null,
+): Part {
+  if (before?.length !== fingerprints.length || digestOf(before) !== digest) return whole(listing)
+  const count = fingerprints.length / BYTES
+  const isChanged = Array.from({ length: count }, (_, place) => {
+    const [from, to] = [place * BYTES, (place + 1) * BYTES]
+    return before.compare(fingerprints, from, to, from, to) !== 0
+  })
+  const buckets = Array.from({ length: MOST_BUCKETS }, (_, bucket) => bucket).filter(
+    (bucket) => isChanged[placeOf(bucket, count)],
+  )
+  if (buckets.length > MOST_BUCKETS / 2) return whole(listing)
+  const has = (id: string) => isChanged[placeOf(bucketOf(id), count)] === true
+  return { listing: { ...listing, sessions: listing.sessions.filter(({ id }) => has(id)) }, buckets, has }
+}
+
+const placeOf = (bucket: number, count: number) => Math.floor((bucket * count) / MOST_BUCKETS)
+
+function countFor(sessions: number, before: Fingerprints | null): number {
+  const best = Math.min(MOST_BUCKETS, 2 ** Math.ceil(Math.log2(Math.max(1, sessions / SESSIONS_PER_BUCKET))))
+  const now = (before?.length ?? 0) / BYTES
+  return now >= best / SLACK && now <= best * SLACK ? now : best
+}
