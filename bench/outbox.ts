@@ -61,6 +61,7 @@ export async function writeEvent(db: Kysely<Database>, source: Source): Promise<
       completeAt: null,
       digest: null,
       fingerprints: null,
+      answerDigest: null,
       position: event.position,
     })
     return event.id

@@ -2,10 +2,11 @@ import type { Kysely } from 'kysely'
 import pMap from 'p-map'
 import { type ChangeType, diff, type Evidence, toAsk, type Transition } from './core/diff.ts'
 import { eventsOf } from './core/event.ts'
-import { changedPart, digestOf, fingerprintsOf } from './core/fingerprint.ts'
+import { answerDigestOf, changedPart, digestOf, fingerprintsOf } from './core/fingerprint.ts'
 import { AppError, describe } from './errors.ts'
 import { newId } from './id.ts'
 import { type Api, listSessions, statSession } from './ivh/client.ts'
+import { countSessions, readListing } from './ivh/protocol.ts'
 import { type AccountState, advanceAccount, lockAccount, ensureAccount } from './store/account.ts'
 import type { Database } from './store/database.ts'
 import { appendEvents, fanOut } from './store/event.ts'
@@ -105,7 +106,21 @@ async function listAndCommit(
   durationMs: () => number,
 ): Promise<TickResult> {
   const { id: accountId, now: listedAt } = state
-  const listing = await listSessions(account.api, listDeadlineMs)
+  const answer = await listSessions(account.api, listDeadlineMs)
+  const bytesDigest = digestOf(answer.bytes)
+  const isSavedAsUnchanged = (digest: string, sessionCount: number) => {
+    const answerDigest = answerDigestOf(bytesDigest, digest)
+    return saveUnchanged(db, { accountId, listedAt, digest, answerDigest, sessionCount, durationMs: durationMs() })
+  }
+
+  // The very bytes of last time need not be read.
+  if (state.digest !== null && answerDigestOf(bytesDigest, state.digest) === state.answerDigest) {
+    const listed = countSessions(answer.items)
+    const result = { ...failedResult(account), outcome: 'unchanged' as const, listed, complete: true }
+    if (await isSavedAsUnchanged(state.digest, listed)) return result
+  }
+
+  const listing = readListing(answer.items)
   const sessionCount = listing.sessions.length
   const { unreadable, unknown } = listing
   const listed = { ...failedResult(account), listed: sessionCount, complete: unreadable === 0, unreadable, unknown }
@@ -113,10 +128,8 @@ async function listAndCommit(
 
   const fingerprints = fingerprintsOf(listing, state.fingerprints)
   const digest = digestOf(fingerprints)
-  if (listed.complete && digest === state.digest) {
-    const snapshot = { accountId, listedAt, digest, sessionCount, durationMs: durationMs() }
-    if (await saveUnchanged(db, snapshot)) return { ...listed, outcome: 'unchanged' }
-  }
+  const isEqual = listed.complete && digest === state.digest
+  if (isEqual && (await isSavedAsUnchanged(digest, sessionCount))) return { ...listed, outcome: 'unchanged' }
 
   const part = changedPart(listing, fingerprints, state.fingerprints, state.digest)
   const known = await readKnown(db, accountId, part)
@@ -143,7 +156,9 @@ async function listAndCommit(
     await saveSnapshot(tx, { accountId, listedAt, complete, sessionCount, changes, durationMs: durationMs() })
     const position = locked.position + events.length
     const completeAt = complete ? listedAt : locked.completeAt
-    const seen = settled ? { digest, fingerprints } : { digest: null, fingerprints: null }
+    const seen = settled
+      ? { digest, fingerprints, answerDigest: answerDigestOf(bytesDigest, digest) }
+      : { digest: null, fingerprints: null, answerDigest: null }
     await advanceAccount(tx, accountId, { listedAt, completeAt, position, ...seen })
     return { ...listed, ...asked, outcome: 'committed', complete, events: events.length, deliveries }
   })

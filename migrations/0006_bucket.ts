@@ -10,7 +10,7 @@ export async function up(db: Kysely<any>): Promise<void> {
 }
 
 const STATEMENTS = [
-  `alter table account add column fingerprints bytea`,
+  `alter table account add column fingerprints bytea, add column answer_digest text`,
   // Hashes cannot be compressed.
   `alter table account alter column fingerprints set storage external`,
   `alter table session add column bucket smallint constraint session_bucket_known check (bucket between 0 and 16383)`,

@@ -43,9 +43,14 @@ export function fingerprintsOf(listing: Listing, before: Fingerprints | null): F
   return fingerprints
 }
 
-/** SHA-256 of all of them, in hex. */
-export function digestOf(fingerprints: Fingerprints): string {
-  return createHash('sha256').update(fingerprints).digest('hex')
+/** SHA-256 in hex: of fingerprints, that is the digest of their listing. */
+export function digestOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+/** Of an answer's bytes, bound to the digest of their listing: since then the list may have changed, and changed back. */
+export function answerDigestOf(bytesDigest: string, digest: string): string {
+  return digestOf(Buffer.from(bytesDigest + digest))
 }
 
 /** The part of a listing that may have changed, and where the sessions belong that were there before. */

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Evidence } from '../core/diff.ts'
-import { CLOSED, type Listing } from '../core/session.ts'
+import { CLOSED } from '../core/session.ts'
 import { AppError } from '../errors.ts'
 import { newId } from '../id.ts'
 import { openAgents, RequestFault, send } from '../http.ts'
-import { parseAnswer, type ParsedAnswer, readListing, readStat } from './protocol.ts'
+import { itemsOf, parseAnswer, type ParsedAnswer, readStat } from './protocol.ts'
 import { signedQuery } from './sign.ts'
 
 /** One account's access to the Digital Human API. */
@@ -26,14 +26,22 @@ const RETRYABLE = new Set([-101000, -101001, -101002, 100012])
 const TRIES = 3
 const FIRST_WAIT_MS = 200
 
+/** All ongoing sessions of an account, as the API answered. */
+export interface ListAnswer {
+  items: unknown[]
+  /** Those of the answer from its list on, and nothing that is another at each call. */
+  bytes: Uint8Array
+}
+
 /**
  * All ongoing sessions of the account, complete, within `deadlineMs` for all tries together. Throws `api_unreachable`,
  * `api_refused` or `api_answer_invalid`.
  */
-export async function listSessions(api: Api, deadlineMs: number): Promise<Listing> {
-  const { code, message, answer } = await call(api, 'listsessionofuin', {}, deadlineMs, MAX_LISTING_BYTES)
+export async function listSessions(api: Api, deadlineMs: number): Promise<ListAnswer> {
+  const { code, message, answer, body } = await call(api, 'listsessionofuin', {}, deadlineMs, MAX_LISTING_BYTES)
   if (code !== 0) throw refused(api, 'listsessionofuin', code, message)
-  return readListing(answer)
+  // Before it is the header, with the number of the call.
+  return { items: itemsOf(answer), bytes: body.subarray(Math.max(0, body.indexOf('"Sessions"'))) }
 }
 
 /** What the API says of one session, `gone` when it does not know it. Throws as `listSessions` does. */
@@ -53,7 +61,7 @@ async function call(
   payload: Record<string, string>,
   deadlineMs: number,
   maxBytes: number,
-): Promise<ParsedAnswer> {
+): Promise<ParsedAnswer & { body: Buffer }> {
   const end = performance.now() + deadlineMs
   for (let attempt = 1; ; attempt++) {
     const waitMs = FIRST_WAIT_MS * 2 ** (attempt - 1) * (0.5 + Math.random())
@@ -74,7 +82,7 @@ async function callOnce(
   payload: Record<string, string>,
   deadlineMs: number,
   maxBytes: number,
-): Promise<ParsedAnswer> {
+): Promise<ParsedAnswer & { body: Buffer }> {
   const url = new URL(api.baseUrl.replace(/\/+$/, '') + SERVICE + method)
   url.search = signedQuery(api.appkey, api.accessToken, new Date())
   const body = JSON.stringify({ Header: {}, Payload: { ReqId: newId(''), ...payload } })
@@ -89,10 +97,10 @@ async function callOnce(
   }
   // The decoder drops a byte order mark, which JSON.parse would not.
   const text = new TextDecoder().decode(answer.body)
-  if (answer.status === 200) return parseAnswer(text)
+  if (answer.status === 200) return { ...parseAnswer(text), body: answer.body }
   // A gateway may give its refusal a status of HTTP; the code in it says more.
   const refusal = refusalIn(text)
-  if (refusal) return refusal
+  if (refusal) return { ...refusal, body: answer.body }
   throw new AppError('api_unreachable', `${method} at ${url.host} answered HTTP ${answer.status}`)
 }
 

@@ -123,11 +123,20 @@ function parseJson(body: string): unknown {
  */
 const STRING_OR_TRAILING_COMMA = /("[^"\\]*(?:\\[^][^"\\]*)*(?:"|\\?$))|,(?<=["\]}\w]\s*,)(?=\s*[}\]])/g
 
-/** The listing in a successful answer of `listsessionofuin`; null or missing `Sessions` is an empty one. */
-export function readListing(answer: unknown): Listing {
+/** The items in a successful answer of `listsessionofuin`, not read yet; null or missing `Sessions` are none. */
+export function itemsOf(answer: unknown): unknown[] {
   const parsed = v.safeParse(listPayload, answer)
   if (!parsed.success) throw invalid('its Sessions are not a list')
-  const items = parsed.output.Payload?.Sessions ?? []
+  return parsed.output.Payload?.Sessions ?? []
+}
+
+/** How many sessions the items have, if all of them can be read. */
+export function countSessions(items: unknown[]): number {
+  return new Set(items.map((one) => (one as Plain).SessionId)).size
+}
+
+/** The listing that these items are. */
+export function readListing(items: unknown[]): Listing {
   const readable = items.map(readItem).filter((session) => session !== null)
   return makeListing(readable, items.length - readable.length, unknownIn(readable))
 }

@@ -23,6 +23,7 @@ export interface AccountState {
   digest: string | null
   /** Of the listing that has the digest, or of an older one. */
   fingerprints: Buffer | null
+  answerDigest: string | null
 }
 
 /** What whoever makes an account shares, and whoever locks all accounts there are has alone: none is born meanwhile. */
@@ -34,6 +35,7 @@ export async function ensureAccount(db: Kysely<Database>, name: string): Promise
     db
       .selectFrom('account')
       .select(['id', nextTick.as('now'), 'listed_at as listedAt', 'digest', 'fingerprints'])
+      .select('answer_digest as answerDigest')
       .where('name', '=', name)
       .executeTakeFirst()
   const found = await read()
@@ -96,6 +98,7 @@ export async function advanceAccount(
     position: number
     digest: string | null
     fingerprints: Buffer | null
+    answerDigest: string | null
   },
 ): Promise<void> {
   await tx
@@ -105,6 +108,7 @@ export async function advanceAccount(
       complete_at: to.completeAt,
       digest: to.digest,
       fingerprints: to.fingerprints,
+      answer_digest: to.answerDigest,
       position: to.position,
       stalled_at: null,
     })

@@ -25,6 +25,8 @@ interface AccountTable {
   digest: string | null
   /** Of that listing's buckets, if the digest is theirs. */
   fingerprints: Buffer | null
+  /** Of the bytes of the answer that had the digest, and of it: an equal answer need not be read. */
+  answer_digest: string | null
   /** Of the account's last event. */
   position: Generated<number>
   /** Since when it is known, and told, that nobody watches it any more. */

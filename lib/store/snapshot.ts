@@ -42,16 +42,23 @@ export async function saveSnapshot(
  */
 export async function saveUnchanged(
   db: Kysely<Database>,
-  snapshot: { accountId: number; listedAt: Date; digest: string; sessionCount: number; durationMs: number },
+  snapshot: {
+    accountId: number
+    listedAt: Date
+    digest: string
+    answerDigest: string
+    sessionCount: number
+    durationMs: number
+  },
 ): Promise<boolean> {
-  const { accountId, listedAt, digest, sessionCount, durationMs } = snapshot
+  const { accountId, listedAt, digest, answerDigest, sessionCount, durationMs } = snapshot
   const saved = await sql`
     with fenced as (
       select id from account
       where id = ${accountId} and digest = ${digest} and listed_at < ${listedAt}
       for update skip locked
     ), moved as (
-      update account set listed_at = ${listedAt}, complete_at = ${listedAt}, stalled_at = null
+      update account set listed_at = ${listedAt}, complete_at = ${listedAt}, stalled_at = null, answer_digest = ${answerDigest}
       from fenced where account.id = fenced.id returning account.id
     )
     insert into snapshot (account_id, listed_at, outcome, session_count, duration_ms)

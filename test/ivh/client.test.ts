@@ -5,7 +5,8 @@ import { inspect } from 'node:util'
 import { afterAll, describe, expect, test } from 'vitest'
 import { AppError, describe as describeError } from '../../lib/errors.ts'
 import type { Listing } from '../../lib/core/session.ts'
-import { type Api, listSessions, statSession } from '../../lib/ivh/client.ts'
+import { type Api, listSessions as list, statSession } from '../../lib/ivh/client.ts'
+import { readListing } from '../../lib/ivh/protocol.ts'
 import type { Fault } from '../../lib/local/simulator/faults.ts'
 import { serveSimulator } from '../../lib/local/simulator/server.ts'
 import {
@@ -19,6 +20,7 @@ import {
 
 // The double at the network's rim is the simulator, over real HTTP on 127.0.0.1, and for what it cannot do a bare HTTP
 // server. Sessions live in virtual time; deadlines and retries are real.
+const listSessions = async (api: Api, deadlineMs: number) => readListing((await list(api, deadlineMs)).items)
 const appkey = 'e38267c0e86411ebb02aed82acb0ed99'
 const accessToken = 'f68f2d10ae9e4604b76fb05cf46bccec'
 /** Enough for all tries of a call that is answered at once. */

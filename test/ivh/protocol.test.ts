@@ -2,11 +2,12 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Look } from '../../lib/core/session.ts'
 import { AppError } from '../../lib/errors.ts'
-import { parseAnswer, readListing, readStat } from '../../lib/ivh/protocol.ts'
+import { countSessions, itemsOf, parseAnswer, readListing as readItems, readStat } from '../../lib/ivh/protocol.ts'
 
 // No doubles: answers are texts.
 const envelope = (payload: unknown) =>
   JSON.stringify({ Header: { Code: 0, Message: '', RequestID: 'r' }, Payload: payload })
+const readListing = (answer: unknown) => readItems(itemsOf(answer))
 const list = (...items: unknown[]) => readListing(parseAnswer(envelope({ ReqId: 'r', Sessions: items })).answer)
 const stat = (payload: unknown) => readStat(parseAnswer(envelope(payload)).answer)
 
@@ -177,6 +178,13 @@ describe('a list', () => {
     const { answer } = parseAnswer(`{"Header":{"Code":0},"Payload":${payload}}`)
 
     expect(faultOf(() => readListing(answer)).code).toBe('api_answer_invalid')
+  })
+
+  test('that can be read whole has as many sessions as it has ids', () => {
+    const items = [raw({ SessionId: 'm2' }), raw({ SessionId: 'm10' }), raw({ SessionId: 'm2' })]
+
+    expect(countSessions(items)).toBe(readItems(items).sessions.length)
+    expect(countSessions([])).toBe(0)
   })
 
   test('has each of its sessions once', () => {

@@ -128,6 +128,7 @@ describe('an account', () => {
     accountId,
     listedAt: at(2),
     digest: 'same',
+    answerDigest: 'answer',
     sessionCount: 0,
     durationMs: 1,
     ...rest,
@@ -136,7 +137,14 @@ describe('an account', () => {
 
   beforeEach(async () => {
     id = (await ensureAccount(world.db, 'default')).id
-    const to = { listedAt: at(1), completeAt: at(1), digest: 'same', fingerprints: null, position: 0 }
+    const to = {
+      listedAt: at(1),
+      completeAt: at(1),
+      digest: 'same',
+      fingerprints: null,
+      answerDigest: null,
+      position: 0,
+    }
     await world.db.transaction().execute((tx) => advanceAccount(tx, id, to))
   })
 

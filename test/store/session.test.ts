@@ -1,7 +1,8 @@
 // What a tick reads of an account's sessions. Tencent's API is the simulator.
 import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { changedPart, fingerprintsOf, whole } from '../../lib/core/fingerprint.ts'
+import { answerDigestOf, changedPart, digestOf, fingerprintsOf, whole } from '../../lib/core/fingerprint.ts'
+import { listSessions } from '../../lib/ivh/client.ts'
 import { closeSession, createSession } from '../../lib/local/simulator/simulator.ts'
 import { tick } from '../../lib/reconcile.ts'
 import { ensureAccount } from '../../lib/store/account.ts'
@@ -86,5 +87,43 @@ describe('where a listing differs in few buckets', () => {
 
     expect(result).toMatchObject({ outcome: 'committed', listed: 64 })
     expect(result.events).toBeGreaterThan(0)
+  })
+})
+
+describe('an answer of the same bytes as the last one', () => {
+  const settings = { lingerSeconds: 0, cachedShare: 0, preparingSeconds: [60, 60] as [number, number] }
+
+  test('is not read, whatever its header', async () => {
+    const { simulator, account } = await world.simulate('default', settings)
+    createSession(simulator, { userId: 'u', projectId: 'p', sessionId: 'm1' })
+    await tick(world.db, account)
+    const { bytes } = await listSessions(account.api, 10_000)
+    // Not that of the list: whoever reads it finds that.
+    const digest = 'of something else'
+    const answer_digest = answerDigestOf(digestOf(bytes), digest)
+    await world.db.updateTable('account').set({ digest, answer_digest }).execute()
+
+    const same = await tick(world.db, account)
+    await world.db.updateTable('account').set({ digest: 'of a third' }).execute()
+    const other = await tick(world.db, account)
+
+    expect(same).toMatchObject({ outcome: 'unchanged', listed: 1, complete: true })
+    expect(other).toMatchObject({ outcome: 'committed', listed: 1, events: 0 })
+  })
+
+  test('is read when a version that knew no such thing committed another one meanwhile', async () => {
+    const { simulator, account, clock } = await world.simulate('default', settings)
+    createSession(simulator, { userId: 'u', projectId: 'p', sessionId: 'm1' })
+    await tick(world.db, account)
+    const { answerDigest } = await ensureAccount(world.db, 'default')
+    closeSession(simulator, 'm1')
+    clock.now += 1_000
+    await tick(world.db, account)
+    await world.db.updateTable('account').set({ answer_digest: answerDigest }).execute()
+    createSession(simulator, { userId: 'u', projectId: 'p', sessionId: 'm1' })
+
+    const result = await tick(world.db, account)
+
+    expect(result).toMatchObject({ outcome: 'committed', listed: 1, events: 1 })
   })
 })

@@ -16,7 +16,7 @@ const at = (second: number) => new Date(Date.UTC(2026, 10, 22, 10, 0, second))
 /** An account whose last listing was at second 1, and whose tick of second 2 failed. */
 async function failedTick(): Promise<number> {
   const { id: accountId } = await ensureAccount(database.db, 'default')
-  const to = { listedAt: at(1), completeAt: at(1), digest: 'same', fingerprints: null, position: 0 }
+  const to = { listedAt: at(1), completeAt: at(1), digest: 'same', fingerprints: null, answerDigest: null, position: 0 }
   await database.db.transaction().execute((tx) => advanceAccount(tx, accountId, to))
   await saveFailure(database.db, { accountId, listedAt: at(2), error: 'api_unreachable: no answer', durationMs: 1 })
   return accountId
@@ -47,6 +47,7 @@ test('nor is one that finds nothing changed', async () => {
     accountId,
     listedAt: at(2),
     digest: 'same',
+    answerDigest: 'answer',
     sessionCount: 3,
     durationMs: 5,
   })
@@ -59,7 +60,14 @@ test('nor is one that finds nothing changed', async () => {
 
 test('a failure never takes the place of what was committed', async () => {
   const accountId = await failedTick()
-  await saveUnchanged(database.db, { accountId, listedAt: at(2), digest: 'same', sessionCount: 3, durationMs: 5 })
+  await saveUnchanged(database.db, {
+    accountId,
+    listedAt: at(2),
+    digest: 'same',
+    answerDigest: 'answer',
+    sessionCount: 3,
+    durationMs: 5,
+  })
 
   await saveFailure(database.db, { accountId, listedAt: at(2), error: 'api_unreachable: no answer', durationMs: 1 })
 
