@@ -56,8 +56,8 @@ export function answerDigestOf(bytesDigest: string, digest: string): string {
 /** The part of a listing that may have changed, and where the sessions belong that were there before. */
 export interface Part {
   listing: Listing
-  /** Null: any. */
-  buckets: number[] | null
+  /** From and to, both included; null: any. */
+  buckets: [number, number][] | null
   has: (id: string) => boolean
 }
 
@@ -80,10 +80,11 @@ export function changedPart(
     const [from, to] = [place * BYTES, (place + 1) * BYTES]
     return before.compare(fingerprints, from, to, from, to) !== 0
   })
-  const buckets = Array.from({ length: MOST_BUCKETS }, (_, bucket) => bucket).filter(
-    (bucket) => isChanged[placeOf(bucket, count)],
+  const width = MOST_BUCKETS / count
+  const buckets = isChanged.flatMap((changed, place): [number, number][] =>
+    changed ? [[place * width, (place + 1) * width - 1]] : [],
   )
-  if (buckets.length > MOST_BUCKETS / 2) return whole(listing)
+  if (buckets.length > count / 2) return whole(listing)
   const has = (id: string) => isChanged[placeOf(bucketOf(id), count)] === true
   return { listing: { ...listing, sessions: listing.sessions.filter(({ id }) => has(id)) }, buckets, has }
 }

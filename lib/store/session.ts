@@ -10,10 +10,7 @@ import type { Database } from './database.ts'
  */
 export async function readKnown(db: Kysely<Database>, accountId: number, part: Part): Promise<Known> {
   const { listing, buckets, has } = part
-  const query = db.selectFrom('session').selectAll().where('account_id', '=', accountId).where('ended_at', 'is', null)
-  // Null: by a version that knew no buckets, before 0006 or beside it.
-  const isWithin = sql<boolean>`(bucket = any(${buckets}::smallint[]) or bucket is null)`
-  const rows = await (buckets === null ? query : query.where(isWithin)).execute()
+  const rows = await (buckets === null ? readOpen(db, accountId) : readBuckets(db, accountId, buckets))
   const open = rows.filter((row) => has(row.session_id)).map(toSession)
   const openIds = new Set(open.map((session) => session.id))
   const others = listing.sessions.filter((session) => !openIds.has(session.id)).map((session) => session.id)
@@ -27,6 +24,20 @@ export async function readKnown(db: Kysely<Database>, accountId: number, part: P
     .groupBy('session_id')
     .execute()
   return { open, ended: new Map(ended.map((row) => [row.session_id, row.incarnation])) }
+}
+
+const readOpen = (db: Kysely<Database>, accountId: number) =>
+  db.selectFrom('session').selectAll().where('account_id', '=', accountId).where('ended_at', 'is', null).execute()
+
+/** The open sessions of buckets, and those that a version stored that knew no buckets, before migration 0006 or beside it. */
+async function readBuckets(db: Kysely<Database>, accountId: number, buckets: [number, number][]) {
+  const [from, to] = [buckets.map(([first]) => first), buckets.map(([, last]) => last)]
+  const isOpen = sql`account_id = ${accountId} and ended_at is null`
+  const { rows } = await sql<Selectable<Database['session']>>`
+    select session.* from unnest(${from}::smallint[], ${to}::smallint[]) as changed (first, last)
+      join session on ${isOpen} and bucket between first and last
+    union all select * from session where ${isOpen} and bucket is null`.execute(db)
+  return rows
 }
 
 function toSession(row: Selectable<Database['session']>): Session {

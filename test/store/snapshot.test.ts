@@ -22,6 +22,8 @@ async function failedTick(): Promise<number> {
   return accountId
 }
 
+const unchanged = { listedAt: at(2), digest: 'same', answerDigest: 'answer', sessionCount: 3, durationMs: 5 }
+
 const snapshots = () =>
   database.db
     .selectFrom('snapshot')
@@ -43,14 +45,7 @@ test('a tick that commits is not kept from it by another of the same millisecond
 test('nor is one that finds nothing changed', async () => {
   const accountId = await failedTick()
 
-  const saved = await saveUnchanged(database.db, {
-    accountId,
-    listedAt: at(2),
-    digest: 'same',
-    answerDigest: 'answer',
-    sessionCount: 3,
-    durationMs: 5,
-  })
+  const saved = await saveUnchanged(database.db, { accountId, ...unchanged })
 
   expect(saved).toBe(true)
   expect(await snapshots()).toEqual([
@@ -60,14 +55,7 @@ test('nor is one that finds nothing changed', async () => {
 
 test('a failure never takes the place of what was committed', async () => {
   const accountId = await failedTick()
-  await saveUnchanged(database.db, {
-    accountId,
-    listedAt: at(2),
-    digest: 'same',
-    answerDigest: 'answer',
-    sessionCount: 3,
-    durationMs: 5,
-  })
+  await saveUnchanged(database.db, { accountId, ...unchanged })
 
   await saveFailure(database.db, { accountId, listedAt: at(2), error: 'api_unreachable: no answer', durationMs: 1 })
 
