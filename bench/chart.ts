@@ -20,7 +20,7 @@ export interface LineChart {
 }
 
 interface Drawing {
-  draw(option: object, width: number, height: number): string
+  draw: (option: object, width: number, height: number) => string
 }
 
 const WIDTH = 900
