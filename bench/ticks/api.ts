@@ -24,7 +24,7 @@ function list(now: Population, count = Infinity): number {
 async function answerTo(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of request) chunks.push(chunk as Buffer)
-  if (request.url?.includes('/listsessionofuin?')) return listed
+  if (request.url?.includes('/listsessionofuin')) return listed
   const { Payload } = JSON.parse(Buffer.concat(chunks).toString()) as { Payload: { SessionId: string } }
   return isForgotten(Payload.SessionId) ? FORGOTTEN : CLOSED
 }

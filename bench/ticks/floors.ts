@@ -62,7 +62,7 @@ const questions = {
       .execute(db)
   },
   measure: async (): Promise<Floors> => {
-    const url = `${baseUrl}/v2/ivh/sessionmanager/sessionmanagerservice/listsessionofuin?`
+    const url = `${baseUrl}/v2/ivh/sessionmanager/sessionmanagerservice/listsessionofuin`
     const text = await (await fetch(url, { method: 'POST' })).text()
     const listing = await listSessions(api, 10_000)
     const rows = copyText(listing.sessions.map(columnsOf))
