@@ -3,10 +3,8 @@
 // turns. The others list the same over HTTP, but tell nobody: they write no events and no deliveries, nor ask why one ended.
 // `npm run bench -- ticks --rounds N --sizes a,b --endpoints N`.
 import { parseArgs } from 'node:util'
-import { DEFAULT_EVENT_TYPES } from '../lib/core/event.ts'
 import { migrateToLatest } from '../lib/migrate.ts'
 import { openDatabase } from '../lib/store/database.ts'
-import { addEndpoint } from '../lib/store/endpoint.ts'
 import type { Report } from './main.ts'
 import { openPostgres } from './postgres.ts'
 import { startProgram } from './program.ts'
@@ -43,6 +41,7 @@ function planOf(size: number, wanted: number): Plan {
   const rowByRow = size >= ROW_BY_ROW_LARGE ? Math.min(wanted, MOST_ROUNDS_ROW_BY_ROW) : wanted
   return {
     size,
+    warmUps: size >= ROW_BY_ROW_LARGE ? 1 : 3,
     rounds: {
       rollcall: rounds,
       'dbt-style': rounds,
@@ -58,10 +57,7 @@ async function measure(plans: Plan[], endpoints: number): Promise<Case[]> {
   const api = await startProgram<Api>('ticks/api.ts')
   try {
     await migrateToLatest(db)
-    for (let index = 0; index < endpoints; index += 1) {
-      await addEndpoint(db, { url: `http://127.0.0.1:9/${index}`, events: DEFAULT_EVENT_TYPES })
-    }
-    const place = { db, databaseUrl: postgres.url, api, apiUrl: await api.ask('open') }
+    const place = { db, databaseUrl: postgres.url, api, apiUrl: await api.ask('open'), endpoints }
     const cases: Case[] = []
     for (const plan of plans) {
       const beganAt = performance.now()

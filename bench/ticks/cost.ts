@@ -29,8 +29,9 @@ export async function costOf(db: Kysely<Database>, tick: () => Promise<Taken>): 
 }
 
 async function readCounters(db: Kysely<Database>): Promise<Counters> {
+  // The position in the log is exact at any moment; the rest is known once connections have told it.
   const { rows } = await sql<Counters>`
-    select wal_bytes::float8 as "walBytes", wal_fpi::float8 as "walPages", (
+    select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8 as "walBytes", wal_fpi::float8 as "walPages", (
         select sum(n_tup_ins + n_tup_upd + n_tup_del)::float8 from pg_stat_user_tables where schemaname not like 'pg_temp%'
       ) as rows
     from pg_stat_wal`.execute(db)

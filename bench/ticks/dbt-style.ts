@@ -1,7 +1,7 @@
 // A snapshot of the listing as dbt keeps it on Postgres, from what its documentation says of snapshots: strategy `check` over
 // all columns, hard deletes `invalidate`. dbt's own work, such as its look-ups in the catalog, is left out.
 import { sql } from 'kysely'
-import { listLive, type OpenPeer, SESSION_COLUMNS, type SessionColumns } from './peer.ts'
+import { insertListing, listLive, type OpenPeer, SESSION_COLUMNS, type SessionColumns } from './peer.ts'
 
 const CHECKED = [
   'user_id',
@@ -55,24 +55,24 @@ const INSERT = `
   insert into peer_dbt.sessions (${COLUMNS}, ${META})
   select ${COLUMNS}, ${META} from sessions__dbt_tmp where dbt_change_type = 'insert'`
 
-export const dbtStyle: OpenPeer = (db, api) => ({
-  prepare: async () => void (await sql.raw(DEFINITION).execute(db)),
-  tick: async () => {
+export const dbtStyle: OpenPeer = (db, api) => {
+  const snapshot = async () => {
     const listed = await listLive(api)
-    const column = <Name extends keyof SessionColumns>(name: Name) => listed.map((row) => row[name])
     await db.transaction().execute(async (tx) => {
-      // One statement for all: as values of a row each, they take twice as long.
       await sql`truncate peer_dbt.listing`.execute(tx)
-      await sql`insert into peer_dbt.listing (${sql.raw(COLUMNS)})
-        select * from unnest(${column('session_id')}::text[], ${column('user_id')}::text[], ${column('status')}::integer[],
-          ${column('started')}::boolean[], ${column('driver_type')}::integer[], ${column('play_stream_addr')}::text[])`.execute(
-        tx,
-      )
+      await insertListing(tx, 'peer_dbt.listing', listed)
     })
     await db.transaction().execute(async (tx) => {
       for (const statement of [STAGE, CLOSE, INSERT]) await sql.raw(statement).execute(tx)
     })
     return null
-  },
-  live: 'peer_dbt.sessions where dbt_valid_to is null',
-})
+  }
+  return {
+    prepare: async () => {
+      await sql.raw(DEFINITION).execute(db)
+      await snapshot()
+    },
+    tick: snapshot,
+    live: 'peer_dbt.sessions where dbt_valid_to is null',
+  }
+}

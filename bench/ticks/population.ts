@@ -73,9 +73,11 @@ export function populate(size: number): Population {
 
 /**
  * Changes so many sessions: a third appear (half of them preparing, half started already), a third move (from preparing to
- * ready, from ready to started), a third end. Of the ends 500 vanish, those beyond are listed as closed this once.
+ * ready, from ready to started), a third end. Of the ends 500 vanish, those beyond are listed as closed until
+ * the next change.
  */
 export function change(population: Population, count: number): Changes {
+  if (count === 0) return { created: 0, moved: 0, ended: 0, events: 0 }
   const kinds: ['created', 'moved', 'ended'] = ['created', 'moved', 'ended']
   const changes: Changes = { created: 0, moved: 0, ended: 0, events: 0 }
   for (let index = 0; index < count; index += 1) changes[kinds[population.steps++ % kinds.length] ?? 'created'] += 1

@@ -1,18 +1,23 @@
 import { tick } from '../../lib/reconcile.ts'
 import type { OpenPeer } from './peer.ts'
 
-/** Rollcall's own tick, of an account for each size. */
+/** Of each size. */
+export const accountOf = (size: number) => `size${size}`
+
+/** Rollcall's own tick. */
 export const rollcall: OpenPeer = (db, api, size) => {
-  const name = `size${size}`
+  const account = { name: accountOf(size), api }
+  const tickOnce = async () => {
+    const result = await tick(db, account)
+    const { outcome, events } = result
+    if (outcome !== 'unchanged' && !(outcome === 'committed' && events > 0)) {
+      throw new Error(`a tick came to nothing: ${JSON.stringify(result)}`)
+    }
+    return events
+  }
   return {
-    prepare: async () => undefined,
-    tick: async () => {
-      const result = await tick(db, { name, api })
-      if (result.outcome === 'skipped' || result.outcome === 'failed' || !result.complete) {
-        throw new Error(`a tick came to nothing: ${JSON.stringify(result)}`)
-      }
-      return result.events
-    },
-    live: `session join account on account.id = account_id where name = '${name}' and ended_at is null`,
+    prepare: async () => void (await tickOnce()),
+    tick: tickOnce,
+    live: `session join account on account.id = account_id where name = '${account.name}' and ended_at is null`,
   }
 }

@@ -1,12 +1,15 @@
 // The rounds of one size: in each, everyone ticks once at each share of change, one after the other, at the same listing.
 import { type Kysely, sql } from 'kysely'
+import { DEFAULT_EVENT_TYPES } from '../../lib/core/event.ts'
 import type { Database } from '../../lib/store/database.ts'
+import { addEndpoint } from '../../lib/store/endpoint.ts'
 import { type Program, startProgram } from '../program.ts'
 import type { Api } from './api.ts'
 import type { Contestant, Name } from './contestant.ts'
 import { type Cost, costOf } from './cost.ts'
 import type { Floors, FloorsProgram } from './floors.ts'
 import type { Changes } from './population.ts'
+import { accountOf } from './rollcall.ts'
 
 /** How much of a listing changes from one tick to the next. */
 export const SHARES = [0, 0.01, 0.1] as const
@@ -25,46 +28,37 @@ export interface Case {
 /** How one size is measured: who takes part, in how many rounds; whoever has fewer has the first ones. */
 export interface Plan {
   size: number
+  /** Rounds before those that are measured. */
+  warmUps: number
   rounds: Partial<Record<Name, number>>
 }
 
-interface Place {
+/** Where all sizes are measured, one after the other. */
+export interface Place {
   db: Kysely<Database>
   databaseUrl: string
   api: Program<Api>
   apiUrl: string
+  /** How many take Rollcall's events. */
+  endpoints: number
 }
 
 type Contestants = Map<Name, Program<Contestant>>
 
-/** A listing grows by so many, as no account grows faster: a first tick of all would be another thing. */
-const GROWTH = 10_000
+/** An account grows by no more in one tick: its first tick is another question. */
+const GROWTH = 25_000
 
 /** Measures one size. Throws unless all of them end up with the same live sessions. */
 export async function measureSize(place: Place, plan: Plan): Promise<Case[]> {
-  const { db, databaseUrl, api, apiUrl } = place
   const contestants: Contestants = new Map()
-  const floors = await startProgram<FloorsProgram>('ticks/floors.ts', databaseUrl, apiUrl)
+  const floors = await startProgram<FloorsProgram>('ticks/floors.ts', place.databaseUrl, place.apiUrl)
   try {
-    for (const name of Object.keys(plan.rounds) as Name[]) {
-      contestants.set(name, await startProgram('ticks/contestant.ts', name, databaseUrl, apiUrl, String(plan.size)))
-    }
-    await begin(place, plan, contestants, floors)
+    await prepare(place, plan)
+    for (const name of namesOf(plan)) contestants.set(name, await startContestant(place, plan, name))
+    await warmUp(place, plan, contestants, floors)
     const cases = SHARES.map((share): Case => ({ size: plan.size, share, changes: [], costs: {}, floors: [] }))
-    const rounds = Math.max(...Object.values(plan.rounds))
-    for (let round = 0; round < rounds; round += 1) {
-      for (const one of cases) {
-        const changes = await api.ask('change', Math.round(plan.size * one.share))
-        one.changes.push(changes)
-        if (one.share === 0) one.floors.push(await floors.ask('measure'))
-        for (const [name, contestant] of rotated(contestants, round)) {
-          const cost = await costOf(db, () => contestant.ask('tick'))
-          if (cost.events !== null && cost.events !== changes.events) {
-            throw new Error(`${name} told ${cost.events} events of ${JSON.stringify(changes)}`)
-          }
-          ;(one.costs[name] ??= []).push(cost)
-        }
-      }
+    for (let round = 0; round < roundsOf(plan); round += 1) {
+      for (const one of cases) await measureCase(place, one, rotated(contestants, round), floors)
       await dismiss(contestants, (name) => plan.rounds[name] === round + 1)
     }
     return cases
@@ -73,27 +67,73 @@ export async function measureSize(place: Place, plan: Plan): Promise<Case[]> {
   }
 }
 
-/** Everyone knows the whole listing, is warm, and has changed most pages once since the last checkpoint. */
-async function begin(
+const namesOf = ({ rounds }: Plan) => Object.keys(rounds) as Name[]
+const roundsOf = ({ rounds }: Plan) => Math.max(...Object.values(rounds))
+
+const startContestant = ({ databaseUrl, apiUrl }: Place, { size }: Plan, name: Name) =>
+  startProgram<Contestant>('ticks/contestant.ts', name, databaseUrl, apiUrl, String(size))
+
+/** Everyone knows the whole listing; in processes that end with it, so that it takes no memory later. */
+async function prepare(place: Place, plan: Plan): Promise<void> {
+  const { db, api, endpoints } = place
+  const { size } = plan
+  await api.ask('populate', size)
+  for (const name of namesOf(plan)) {
+    const contestant = await startContestant(place, plan, name)
+    const first = name === 'rollcall' ? Math.min(GROWTH, size) : size
+    for (let listed = first; ; listed = Math.min(listed + GROWTH, size)) {
+      await api.ask('list', listed)
+      await contestant.ask('prepare')
+      if (listed === size) break
+    }
+    await contestant.stop()
+  }
+  const endpoint = { account: accountOf(size), events: DEFAULT_EVENT_TYPES }
+  for (let index = 0; index < endpoints; index += 1) {
+    await addEndpoint(db, { ...endpoint, url: `http://127.0.0.1:9/${index}` })
+  }
+  await sql`vacuum (analyze)`.execute(db)
+}
+
+/** Compilers are done, and most pages have changed once since the last checkpoint: a first change is logged as a whole page. */
+async function warmUp(
   { db, api }: Place,
-  { size }: Plan,
+  plan: Plan,
   contestants: Contestants,
   floors: Program<FloorsProgram>,
 ): Promise<void> {
   await floors.ask('prepare')
-  for (const contestant of contestants.values()) await contestant.ask('prepare')
-  await api.ask('populate', size)
-  for (let listed = Math.min(GROWTH, size); ; listed = Math.min(listed + GROWTH, size)) {
-    await api.ask('list', listed)
-    for (const contestant of contestants.values()) await contestant.ask('tick')
-    if (listed === size) break
-  }
-  await sql`vacuum (analyze)`.execute(db)
   await sql`checkpoint`.execute(db)
-  for (const share of SHARES) {
-    await api.ask('change', Math.round(size * share))
+  await sql`select pg_stat_force_next_flush()`.execute(db)
+  const shares = Array.from({ length: plan.warmUps }, () => SHARES).flat()
+  for (const [index, share] of shares.entries()) {
+    await api.ask('change', changed(plan, share))
     if (share === 0) await floors.ask('measure')
-    for (const contestant of contestants.values()) await contestant.ask('tick')
+    for (const [name, contestant] of contestants) {
+      // Whoever has fewer rounds, because it takes so long, goes through all this in one tick.
+      const isSlow = (plan.rounds[name] ?? 0) < roundsOf(plan)
+      if (!isSlow || index === shares.length - 1) await contestant.ask('tick')
+    }
+  }
+}
+
+const changed = ({ size }: { size: number }, share: Share) => Math.round(size * share)
+
+async function measureCase(
+  { db, api }: Place,
+  one: Case,
+  contestants: [Name, Program<Contestant>][],
+  floors: Program<FloorsProgram>,
+): Promise<void> {
+  const changes = await api.ask('change', changed(one, one.share))
+  one.changes.push(changes)
+  if (one.share === 0) one.floors.push(await floors.ask('measure'))
+  for (const [name, contestant] of contestants) {
+    const cost = await costOf(db, () => contestant.ask('tick'))
+    if (cost.events !== null && cost.events !== changes.events) {
+      throw new Error(`${name} told ${cost.events} events of ${JSON.stringify(changes)}`)
+    }
+    ;(one.costs[name] ??= []).push(cost)
   }
 }
 

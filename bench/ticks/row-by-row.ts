@@ -1,6 +1,8 @@
 // What is written first where a table is to follow a listing: a statement for each session, in one transaction.
-import { sql } from 'kysely'
-import { listLive, type OpenPeer, SESSION_COLUMNS, type SessionColumns } from './peer.ts'
+import { type Kysely, sql } from 'kysely'
+import type { Api } from '../../lib/ivh/client.ts'
+import type { Database } from '../../lib/store/database.ts'
+import { insertListing, listLive, type OpenPeer, SESSION_COLUMNS, type SessionColumns } from './peer.ts'
 
 type Row = SessionColumns & {
   seen_at: Date
@@ -12,18 +14,25 @@ type Tables = {
   'peer_changes.session': Row
 }
 
-const definition = (schema: string) => `
-  drop schema if exists ${schema} cascade;
-  create schema ${schema};
-  create table ${schema}.session (${SESSION_COLUMNS}, seen_at timestamptz not null, ended_at timestamptz,
-    primary key (session_id));
-  create index on ${schema}.session (session_id) where ended_at is null`
+async function prepare(db: Kysely<Database>, api: Api, schema: string): Promise<void> {
+  const listed = await listLive(api)
+  await sql
+    .raw(
+      `drop schema if exists ${schema} cascade;
+      create schema ${schema};
+      create table ${schema}.session (${SESSION_COLUMNS}, seen_at timestamptz not null default now(),
+        ended_at timestamptz, primary key (session_id));
+      create index on ${schema}.session (session_id) where ended_at is null`,
+    )
+    .execute(db)
+  await insertListing(db, `${schema}.session`, listed)
+}
 
 /** An upsert for each session that is listed; what was not seen has ended. */
 export const rowByRow: OpenPeer = (database, api) => {
   const db = database.withTables<Tables>()
   return {
-    prepare: async () => void (await sql.raw(definition('peer_rows')).execute(db)),
+    prepare: () => prepare(database, api, 'peer_rows'),
     tick: async () => {
       const now = new Date()
       const listed = await listLive(api)
@@ -53,7 +62,7 @@ export const rowByRow: OpenPeer = (database, api) => {
 export const changeByChange: OpenPeer = (database, api) => {
   const db = database.withTables<Tables>()
   return {
-    prepare: async () => void (await sql.raw(definition('peer_changes')).execute(db)),
+    prepare: () => prepare(database, api, 'peer_changes'),
     tick: async () => {
       const now = new Date()
       const listed = await listLive(api)

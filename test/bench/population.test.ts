@@ -55,10 +55,13 @@ describe('a population', () => {
     expect(change(populate(1_000), 18)).toEqual({ created: 6, moved: 6, ended: 6, events: 3 + 9 + 6 + 6 })
   })
 
-  test('lists ends beyond what a tick can ask for as closed, once', () => {
+  test('lists ends beyond what a tick can ask for as closed, until the next change', () => {
     const population = populate(30_000)
 
     expect(change(population, 3_000).ended).toBe(1_000)
+    expect(listing(population).filter((item) => item.SessionStatus === 2)).toHaveLength(500)
+
+    change(population, 0)
     expect(listing(population).filter((item) => item.SessionStatus === 2)).toHaveLength(500)
 
     change(population, 3)
