@@ -1,3 +1,5 @@
 import { runBundled } from '../test/support/bundled.mjs'
+import { installPeers } from './install.mjs'
 
+installPeers()
 await runBundled('bench/main.ts')

@@ -9,6 +9,7 @@ import { fairness } from './fairness.ts'
 import { ROOT } from './program.ts'
 import { holds, type Ratio, showRatio } from './ratio.ts'
 import { reports } from './reports.ts'
+import { ticks } from './ticks.ts'
 
 /** What a benchmark gives: a row for each thing compared, every figure that went into it, and what is to hold of them. */
 export interface Report {
@@ -22,7 +23,7 @@ export interface Report {
 type Benchmark = (args: string[]) => Promise<Report>
 
 /** Those with targets, in the order in which all of them run. */
-const WITH_TARGETS: Record<string, Benchmark> = { bundles }
+const WITH_TARGETS: Record<string, Benchmark> = { bundles, ticks }
 const BENCHMARKS: Record<string, Benchmark> = { ...WITH_TARGETS, costs, fairness, reports }
 
 async function run(name: string, benchmark: Benchmark, args: string[]): Promise<Ratio[]> {

@@ -1,0 +1,54 @@
+// Charts for the results of benchmarks, as SVG.
+import { importPeer } from './peers.ts'
+
+export interface Axis {
+  name: string
+  scale: 'linear' | 'log'
+}
+
+/** A line through its points, which need not be those of other lines. */
+export interface Series {
+  name: string
+  points: readonly (readonly [x: number, y: number])[]
+}
+
+export interface LineChart {
+  title: string
+  x: Axis
+  y: Axis
+  series: readonly Series[]
+}
+
+interface Drawing {
+  draw: (option: object, width: number, height: number) => string
+}
+
+const WIDTH = 900
+const HEIGHT = 560
+/** Told apart by those who see no red or no green, too (Okabe and Ito). */
+const COLORS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000']
+
+/** A chart with one line per series. Gives SVG. */
+export async function lineChart({ title, x, y, series }: LineChart): Promise<string> {
+  const { draw } = await importPeer<Drawing>('chart.mjs')
+  const option = {
+    animation: false,
+    backgroundColor: '#ffffff',
+    color: COLORS,
+    title: { text: title, left: 'center', top: 12 },
+    legend: { bottom: 12, width: WIDTH - 80 },
+    grid: { left: 80, right: 40, top: 60, bottom: 110 },
+    xAxis: axis(x, 32),
+    yAxis: axis(y, 52),
+    series: series.map(({ name, points }) => ({ name, type: 'line', symbolSize: 7, data: points })),
+  }
+  return draw(option, WIDTH, HEIGHT)
+}
+
+const axis = ({ name, scale }: Axis, nameGap: number) => ({
+  name,
+  nameGap,
+  nameLocation: 'middle',
+  type: scale === 'log' ? 'log' : 'value',
+  minorSplitLine: { show: scale === 'log' },
+})
