@@ -13,6 +13,7 @@ const STATEMENTS = [
   `alter table account add column fingerprints bytea, add column answer_digest text`,
   // Hashes cannot be compressed.
   `alter table account alter column fingerprints set storage external`,
-  `alter table session add column bucket smallint constraint session_bucket_known check (bucket between 0 and 16383)`,
-  `create index session_bucket on session (account_id, bucket) where ended_at is null`,
+  `alter table session add column bucket smallint`,
+  // lib/store/session.ts says why it is one number.
+  `create index session_bucket on session ((account_id * bigint '32768' + coalesce(bucket, 32767))) where ended_at is null`,
 ]

@@ -1,7 +1,8 @@
 // What no tick can do without, each alone: what a tick takes beyond these is its own. In a process of its own.
 import { sql } from 'kysely'
-import { digest } from '../../lib/core/session.ts'
+import { digestOf, fingerprintsOf } from '../../lib/core/fingerprint.ts'
 import { listSessions } from '../../lib/ivh/client.ts'
+import { readListing } from '../../lib/ivh/protocol.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { importPeer } from '../peers.ts'
 import { answer } from '../program.ts'
@@ -64,13 +65,13 @@ const questions = {
   measure: async (): Promise<Floors> => {
     const url = `${baseUrl}/v2/ivh/sessionmanager/sessionmanagerservice/listsessionofuin`
     const text = await (await fetch(url, { method: 'POST' })).text()
-    const listing = await listSessions(api, 10_000)
+    const listing = readListing((await listSessions(api, 10_000)).items)
     const rows = copyText(listing.sessions.map(columnsOf))
     const { copy } = await copying
     await sql`truncate peer_floor.listing`.execute(db)
     const floors = {
       parse: await timed(() => JSON.parse(text)),
-      digest: await timed(() => digest(listing)),
+      digest: await timed(() => digestOf(fingerprintsOf(listing, null))),
       copy: await timed(() => copy('peer_floor.listing', rows)),
       update: await timed(() => sql`update account set listed_at = clock_timestamp() where name = 'floor'`.execute(db)),
       empty: await timed(() => db.transaction().execute(async () => undefined)),

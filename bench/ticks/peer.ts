@@ -2,6 +2,7 @@
 import { type Kysely, sql } from 'kysely'
 import { type ListedSession, isFinal } from '../../lib/core/session.ts'
 import { type Api, listSessions } from '../../lib/ivh/client.ts'
+import { readListing } from '../../lib/ivh/protocol.ts'
 import type { Database } from '../../lib/store/database.ts'
 
 /** Someone that keeps up with the listings of an account. */
@@ -35,7 +36,7 @@ export const SESSION_COLUMNS = `session_id text not null, user_id text, status i
  * Rollcall it ends there, and so it must for all.
  */
 export async function listLive(api: Api): Promise<SessionColumns[]> {
-  const { sessions } = await listSessions(api, 10_000)
+  const { sessions } = readListing((await listSessions(api, 10_000)).items)
   return sessions.filter(({ look }) => !isFinal(look.status)).map(columnsOf)
 }
 

@@ -7,8 +7,8 @@ import { type Listing, lookKey } from './session.ts'
 export type Fingerprints = Buffer
 
 const BYTES = 8
-/** There are as many buckets as suit the listing, a power of two; ids are dealt out by the first bits of their number. */
-const MOST_BUCKETS = 2 ** 14
+/** The most buckets there are. Fewer suit a shorter list: a power of two, each of as many neighbours. */
+const BUCKETS = 2 ** 14
 const SESSIONS_PER_BUCKET = 8
 /** How far from that a listing may get until its buckets are dealt anew, so that one on the verge does not do so each time. */
 const SLACK = 4
@@ -80,7 +80,7 @@ export function changedPart(
     const [from, to] = [place * BYTES, (place + 1) * BYTES]
     return before.compare(fingerprints, from, to, from, to) !== 0
   })
-  const width = MOST_BUCKETS / count
+  const width = BUCKETS / count
   const buckets = isChanged.flatMap((changed, place): [number, number][] =>
     changed ? [[place * width, (place + 1) * width - 1]] : [],
   )
@@ -89,10 +89,10 @@ export function changedPart(
   return { listing: { ...listing, sessions: listing.sessions.filter(({ id }) => has(id)) }, buckets, has }
 }
 
-const placeOf = (bucket: number, count: number) => Math.floor((bucket * count) / MOST_BUCKETS)
+const placeOf = (bucket: number, count: number) => Math.floor((bucket * count) / BUCKETS)
 
 function countFor(sessions: number, before: Fingerprints | null): number {
-  const best = Math.min(MOST_BUCKETS, 2 ** Math.ceil(Math.log2(Math.max(1, sessions / SESSIONS_PER_BUCKET))))
+  const best = Math.min(BUCKETS, 2 ** Math.ceil(Math.log2(Math.max(1, sessions / SESSIONS_PER_BUCKET))))
   const now = (before?.length ?? 0) / BYTES
   return now >= best / SLACK && now <= best * SLACK ? now : best
 }

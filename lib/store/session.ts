@@ -29,14 +29,21 @@ export async function readKnown(db: Kysely<Database>, accountId: number, part: P
 const readOpen = (db: Kysely<Database>, accountId: number) =>
   db.selectFrom('session').selectAll().where('account_id', '=', accountId).where('ended_at', 'is', null).execute()
 
-/** The open sessions of buckets, and those that a version stored that knew no buckets, before migration 0006 or beside it. */
+/** Sessions of a version that knew no buckets, before migration 0006 or beside it, are in one after all others. */
+const NO_BUCKET = 32_767
+const STRIDE = NO_BUCKET + 1
+/** As the index session_bucket has it: by account and bucket in one, or the planner might as well take session_open. */
+const PLACE = sql.raw(`account_id * bigint '${STRIDE}' + coalesce(bucket, ${NO_BUCKET})`)
+
+/** The open sessions of buckets, and those that are in none. */
 async function readBuckets(db: Kysely<Database>, accountId: number, buckets: [number, number][]) {
-  const [from, to] = [buckets.map(([first]) => first), buckets.map(([, last]) => last)]
-  const isOpen = sql`account_id = ${accountId} and ended_at is null`
+  const ranges = [...buckets, [NO_BUCKET, NO_BUCKET] as const]
+  const [firsts, lasts] = [0, 1].map((end) => ranges.map((range) => accountId * STRIDE + range[end]!))
   const { rows } = await sql<Selectable<Database['session']>>`
-    select session.* from unnest(${from}::smallint[], ${to}::smallint[]) as changed (first, last)
-      join session on ${isOpen} and bucket between first and last
-    union all select * from session where ${isOpen} and bucket is null`.execute(db)
+    select session.* from unnest(${firsts}::bigint[], ${lasts}::bigint[]) as range (first, last) cross join lateral (
+      -- Each by the index: joined, all open sessions might be held against all ranges.
+      select * from session where ${PLACE} between first and last and ended_at is null offset 0
+    ) as session`.execute(db)
   return rows
 }
 
