@@ -28,12 +28,16 @@ export async function ticks(args: string[]): Promise<Report> {
       endpoints: { type: 'string', default: '1' },
     },
   })
-  const sizes = values.sizes.split(',').map(Number)
-  const cases = await measure(
-    sizes.map((size) => planOf(size, Number(values.rounds))),
-    Number(values.endpoints),
-  )
+  const rounds = count('rounds', values.rounds)
+  const plans = values.sizes.split(',').map((size) => planOf(count('sizes', size), rounds))
+  const cases = await measure(plans, Number(values.endpoints))
   return { table: tableOf(cases), figures: cases, ratios: ratiosOf(cases), chart: await chartOf(cases) }
+}
+
+function count(option: string, text: string): number {
+  const number = Number(text)
+  if (Number.isInteger(number) && number > 0) return number
+  throw new Error(`--${option} takes whole numbers from 1 on, not ${JSON.stringify(text)}`)
 }
 
 function planOf(size: number, wanted: number): Plan {
