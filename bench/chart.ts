@@ -35,8 +35,10 @@ export async function lineChart({ title, x, y, series }: LineChart): Promise<str
     animation: false,
     backgroundColor: '#ffffff',
     color: COLORS,
+    // Widths are guessed, where there is no browser to ask: hence the gaps.
+    textStyle: { fontFamily: 'Arial, Helvetica, sans-serif' },
     title: { text: title, left: 'center', top: 12 },
-    legend: { bottom: 12, width: WIDTH - 80 },
+    legend: { bottom: 12, width: WIDTH - 80, itemGap: 28 },
     grid: { left: 80, right: 40, top: 60, bottom: 110 },
     xAxis: axis(x, 32),
     yAxis: axis(y, 52),

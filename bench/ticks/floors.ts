@@ -1,5 +1,6 @@
 // What no tick can do without, each alone: what a tick takes beyond these is its own. In a process of its own.
 import { sql } from 'kysely'
+import pg from 'pg'
 import { digestOf, fingerprintsOf } from '../../lib/core/fingerprint.ts'
 import { listSessions } from '../../lib/ivh/client.ts'
 import { readListing } from '../../lib/ivh/protocol.ts'
@@ -24,12 +25,13 @@ export interface Floors {
 }
 
 interface Copying {
-  openCopy: (url: string) => Promise<{ copy: (table: string, chunks: Iterable<string>) => Promise<void> }>
+  copyInto: (client: pg.Client, table: string, chunks: Iterable<string>) => Promise<void>
 }
 
 const [databaseUrl = '', baseUrl = ''] = process.argv.slice(2)
 const api = { baseUrl, appkey: 'key', accessToken: 'token' }
 const db = openDatabase(databaseUrl, { connections: 1 })
+const client = new pg.Client({ connectionString: databaseUrl })
 const CHUNK = 1_000
 
 async function timed(work: () => unknown): Promise<number> {
@@ -53,6 +55,7 @@ const field = (value: Value) => (value === null ? '\\N' : String(value).replaceA
 
 const questions = {
   prepare: async () => {
+    await client.connect()
     await sql
       .raw(
         `drop schema if exists peer_floor cascade;
@@ -66,13 +69,13 @@ const questions = {
     const url = `${baseUrl}/v2/ivh/sessionmanager/sessionmanagerservice/listsessionofuin`
     const text = await (await fetch(url, { method: 'POST' })).text()
     const listing = readListing((await listSessions(api, 10_000)).items)
+    const { copyInto } = await importPeer<Copying>('copy.mjs')
     const rows = copyText(listing.sessions.map(columnsOf))
-    const { copy } = await copying
     await sql`truncate peer_floor.listing`.execute(db)
     const floors = {
       parse: await timed(() => JSON.parse(text)),
       digest: await timed(() => digestOf(fingerprintsOf(listing, null))),
-      copy: await timed(() => copy('peer_floor.listing', rows)),
+      copy: await timed(() => copyInto(client, 'peer_floor.listing', rows)),
       update: await timed(() => sql`update account set listed_at = clock_timestamp() where name = 'floor'`.execute(db)),
       empty: await timed(() => db.transaction().execute(async () => undefined)),
     }
@@ -83,5 +86,4 @@ const questions = {
 }
 export type FloorsProgram = typeof questions
 
-const copying = importPeer<Copying>('copy.mjs').then(({ openCopy }) => openCopy(databaseUrl))
 answer(questions)

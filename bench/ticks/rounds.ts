@@ -1,15 +1,11 @@
 // The rounds of one size: in each, everyone ticks once at each share of change, one after the other, at the same listing.
-import { type Kysely, sql } from 'kysely'
-import { DEFAULT_EVENT_TYPES } from '../../lib/core/event.ts'
-import type { Database } from '../../lib/store/database.ts'
-import { addEndpoint } from '../../lib/store/endpoint.ts'
+import { sql } from 'kysely'
 import { type Program, startProgram } from '../program.ts'
-import type { Api } from './api.ts'
 import type { Contestant, Name } from './contestant.ts'
 import { type Cost, costOf } from './cost.ts'
 import type { Floors, FloorsProgram } from './floors.ts'
 import type { Changes } from './population.ts'
-import { accountOf } from './rollcall.ts'
+import { namesOf, type Place, type Plan, prepare, startContestant } from './prepare.ts'
 
 /** How much of a listing changes from one tick to the next. */
 export const SHARES = [0, 0.01, 0.1] as const
@@ -25,28 +21,7 @@ export interface Case {
   floors: Floors[]
 }
 
-/** How one size is measured: who takes part, in how many rounds; whoever has fewer has the first ones. */
-export interface Plan {
-  size: number
-  /** Rounds before those that are measured. */
-  warmUps: number
-  rounds: Partial<Record<Name, number>>
-}
-
-/** Where all sizes are measured, one after the other. */
-export interface Place {
-  db: Kysely<Database>
-  databaseUrl: string
-  api: Program<Api>
-  apiUrl: string
-  /** How many take Rollcall's events. */
-  endpoints: number
-}
-
 type Contestants = Map<Name, Program<Contestant>>
-
-/** An account grows by no more in one tick: its first tick is another question. */
-const GROWTH = 25_000
 
 /** Measures one size. Throws unless all of them end up with the same live sessions. */
 export async function measureSize(place: Place, plan: Plan): Promise<Case[]> {
@@ -65,34 +40,6 @@ export async function measureSize(place: Place, plan: Plan): Promise<Case[]> {
   } finally {
     await Promise.all([floors, ...contestants.values()].map((program) => program.stop()))
   }
-}
-
-const namesOf = ({ rounds }: Plan) => Object.keys(rounds) as Name[]
-const roundsOf = ({ rounds }: Plan) => Math.max(...Object.values(rounds))
-
-const startContestant = ({ databaseUrl, apiUrl }: Place, { size }: Plan, name: Name) =>
-  startProgram<Contestant>('ticks/contestant.ts', name, databaseUrl, apiUrl, String(size))
-
-/** Everyone knows the whole listing; in processes that end with it, so that it takes no memory later. */
-async function prepare(place: Place, plan: Plan): Promise<void> {
-  const { db, api, endpoints } = place
-  const { size } = plan
-  await api.ask('populate', size)
-  for (const name of namesOf(plan)) {
-    const contestant = await startContestant(place, plan, name)
-    const first = name === 'rollcall' ? Math.min(GROWTH, size) : size
-    for (let listed = first; ; listed = Math.min(listed + GROWTH, size)) {
-      await api.ask('list', listed)
-      await contestant.ask('prepare')
-      if (listed === size) break
-    }
-    await contestant.stop()
-  }
-  const endpoint = { account: accountOf(size), events: DEFAULT_EVENT_TYPES }
-  for (let index = 0; index < endpoints; index += 1) {
-    await addEndpoint(db, { ...endpoint, url: `http://127.0.0.1:9/${index}` })
-  }
-  await sql`vacuum (analyze)`.execute(db)
 }
 
 /** Compilers are done, and most pages have changed once since the last checkpoint: a first change is logged as a whole page. */
@@ -117,6 +64,7 @@ async function warmUp(
   }
 }
 
+const roundsOf = ({ rounds }: Plan) => Math.max(...Object.values(rounds))
 const changed = ({ size }: { size: number }, share: Share) => Math.round(size * share)
 
 async function measureCase(
