@@ -2,12 +2,8 @@
 // loopback; the model of cost-model.ts makes a month of it. `npm run bench -- costs --memory MB --endpoints N
 // --session-minutes MIN --api-ms MS --receiver-ms MS`; with `--price-gb-second P --price-million P`, which a region's price
 // list has, in money.
-import { chmodSync, mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Kysely, sql } from 'kysely'
-import { startPostgres } from '../lib/local/postgres.ts'
 import { serveSimulator } from '../lib/local/simulator/server.ts'
 import {
   closeSession,
@@ -24,9 +20,9 @@ import { type Database, openDatabase } from '../lib/store/database.ts'
 import { addEndpoint } from '../lib/store/endpoint.ts'
 import { startInstance, type WarmInstance } from '../test/support/bundle.ts'
 import { openReceiver } from '../test/support/receiver.ts'
-import { removePostgres } from '../test/support/remove-postgres.ts'
 import { type Load, type Measured, type Month, monthOf } from './cost-model.ts'
 import type { Report } from './main.ts'
+import { withPostgres } from './postgres.ts'
 import { median, rounded } from './statistics.ts'
 
 const TICKS = 2_000
@@ -72,7 +68,7 @@ export async function costs(args: string[]): Promise<Report> {
     postsAtOnce: FULL_PACE,
     retention: RETENTION,
   }
-  const measured = await measure()
+  const measured = await withPostgres({}, measure)
   const table: Report['table'] = {}
   for (const tickSeconds of [5, 10, 30, 60]) {
     for (const sessionsPerDay of [100, 1_000, 10_000]) {
@@ -101,16 +97,13 @@ function row(measured: Measured, load: Omit<Load, 'slowness'>, prices: Prices | 
   }
 }
 
-async function measure(): Promise<Measured> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'rollcall-bench-'))
-  chmodSync(dataDir, 0o755)
-  const postgres = await startPostgres({ dataDir })
-  const db = openDatabase(postgres.url)
+async function measure(url: string): Promise<Measured> {
+  const db = openDatabase(url)
   const simulator = createSimulator({ seed: 1, settings: { cachedShare: 1 } })
   const server = await serveSimulator(simulator)
   const receiver = await openReceiver()
   const env = {
-    DATABASE_URL: postgres.url,
+    DATABASE_URL: url,
     IVH_BASE_URL: server.url,
     IVH_APPKEY: simulator.appkey,
     IVH_ACCESS_TOKEN: simulator.accessToken,
@@ -129,7 +122,6 @@ async function measure(): Promise<Measured> {
   } finally {
     await Promise.all([reconcile.stop(), webhook.stop(), server.close(), receiver.close()])
     await db.destroy()
-    await removePostgres(postgres, dataDir)
   }
 }
 

@@ -1,18 +1,15 @@
 // One endpoint of a hundred is a black hole: how much later do the others get their events? Rounds without one and with one
 // take turns, so that whatever else the machine does falls on both. On a Postgres that really syncs, with real sockets.
-import { chmodSync, mkdtempSync } from 'node:fs'
-import { loadavg, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { type Kysely, sql } from 'kysely'
-import { startPostgres } from '../lib/local/postgres.ts'
 import { migrateToLatest } from '../lib/migrate.ts'
 import { type Database, openDatabase } from '../lib/store/database.ts'
-import { removePostgres } from '../test/support/remove-postgres.ts'
 import { type Form, FORMS } from './black-hole.ts'
 import type { Report } from './main.ts'
-import { ACCOUNTS, empty, fillBacklog, prepare, type Source, writeEvent } from './outbox.ts'
+import { ACCOUNTS, empty, fillBacklog, prepare, type Source, writeEvents } from './outbox.ts'
+import { withPostgres } from './postgres.ts'
 import { nowMs, type Program, startProgram } from './program.ts'
 import type { Receivers } from './receivers.ts'
 import { median, percentile, rounded } from './statistics.ts'
@@ -77,63 +74,50 @@ export async function fairness(args: string[]): Promise<Report> {
     },
   })
   const forms = FORMS.filter((form) => values.forms.split(',').includes(form))
-  const bench = await open(values.mode === 'continuous' ? 'continuous' : 'invoked', values)
-  const rounds: Record<string, Round[]> = {}
-  try {
-    await round(bench, null)
-    for (let index = 0; index < Number(values.rounds); index += 1) {
-      for (const form of forms) {
-        const pair = [await round(bench, null), await round(bench, form)]
-        rounds[form] = [...(rounds[form] ?? []), ...pair]
-        for (const { p50, p99, load } of pair)
-          console.log(`${form}: p50 ${rounded(p50)}, p99 ${rounded(p99)}, load ${load}`)
-      }
+  const mode = values.mode === 'continuous' ? 'continuous' : 'invoked'
+  const figures = await withPostgres({ max_connections: '300' }, async (url) => {
+    const bench = await open(url, mode, values)
+    try {
+      return await measure(bench, forms, Number(values.rounds))
+    } finally {
+      await bench.close()
     }
-  } finally {
-    await bench.close()
+  })
+  return { table: Object.fromEntries(forms.map((form) => [form, row(figures[form] ?? [])])), figures }
+}
+
+async function measure(bench: Bench, forms: Form[], count: number): Promise<Record<string, Round[]>> {
+  const rounds: Record<string, Round[]> = {}
+  await round(bench, null)
+  for (let index = 0; index < count; index += 1) {
+    for (const form of forms) {
+      const pair = [await round(bench, null), await round(bench, form)]
+      rounds[form] = [...(rounds[form] ?? []), ...pair]
+      for (const { p50, p99, load } of pair)
+        console.log(`${form}: p50 ${rounded(p50)}, p99 ${rounded(p99)}, load ${load}`)
+    }
   }
-  return { table: Object.fromEntries(forms.map((form) => [form, row(rounds[form] ?? [])])), figures: rounds }
+  return rounds
 }
 
 async function open(
+  postgresUrl: string,
   mode: Mode,
   { seconds, rate, 'warm-up': warmUp }: { seconds: string; rate: string; 'warm-up': string },
 ): Promise<Bench & { close(): Promise<void> }> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'rollcall-bench-'))
-  // Not 0700, or root's server account could not enter.
-  chmodSync(dataDir, 0o755)
-  const postgres = await startPostgres({ dataDir, settings: { max_connections: '300' } })
+  const db = openDatabase(postgresUrl, { connections: 2 })
+  await migrateToLatest(db)
+  const receivers = await startProgram<Receivers>('receivers.ts')
+  const webhook = await startProgram<Webhook>('webhook.ts', postgresUrl)
+  const urls = await receivers.ask('open', ENDPOINTS)
+  const prepared = await prepare(db, urls)
+  const commitEveryMs = (1_000 * ENDPOINTS) / ACCOUNTS / Number(rate)
+  const [measureMs, warmUpMs] = [Number(seconds) * 1_000, Number(warmUp) * 1_000]
   const close = async () => {
-    for (const signal of SIGNALS) process.off(signal, onSignal)
-    await removePostgres(postgres, dataDir)
+    await Promise.all([webhook.stop(), receivers.stop(), db.destroy()])
   }
-  // Ctrl-C and `timeout` must not leave the server behind.
-  const onSignal = () => void removePostgres(postgres, dataDir).finally(() => process.exit(130))
-  for (const signal of SIGNALS) process.once(signal, onSignal)
-  try {
-    const db = openDatabase(postgres.url, { connections: 2 })
-    await migrateToLatest(db)
-    const receivers = await startProgram<Receivers>('receivers.ts')
-    const webhook = await startProgram<Webhook>('webhook.ts', postgres.url)
-    const urls = await receivers.ask('open', ENDPOINTS)
-    const prepared = await prepare(db, urls)
-    const commitEveryMs = (1_000 * ENDPOINTS) / ACCOUNTS / Number(rate)
-    const [measureMs, warmUpMs] = [Number(seconds) * 1_000, Number(warmUp) * 1_000]
-    const bench = { db, receivers, webhook, urls, mode, measureMs, warmUpMs, commitEveryMs, ...prepared }
-    return {
-      ...bench,
-      close: async () => {
-        await Promise.all([webhook.stop(), receivers.stop(), db.destroy()])
-        await close()
-      },
-    }
-  } catch (error) {
-    await close()
-    throw error
-  }
+  return { db, receivers, webhook, urls, mode, measureMs, warmUpMs, commitEveryMs, ...prepared, close }
 }
-
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 async function round(bench: Bench, form: Form | null): Promise<Round> {
   const { db, receivers, webhook, endpoints, urls, mode, measureMs } = bench
@@ -186,7 +170,7 @@ async function write(
     await sleep(Math.max(0, beganAt + index * commitEveryMs - performance.now()))
     const source = sources[index % sources.length]
     if (!source) continue
-    const id = await writeEvent(db, source)
+    const [id = ''] = await writeEvents(db, source, 1)
     committed.set(id, nowMs())
     if (mode === 'invoked') void webhook.ask('invoke')
   }
