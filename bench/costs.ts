@@ -22,7 +22,7 @@ import { startInstance, type WarmInstance } from '../test/support/bundle.ts'
 import { openReceiver } from '../test/support/receiver.ts'
 import { type Load, type Measured, type Month, monthOf } from './cost-model.ts'
 import type { Report } from './main.ts'
-import { openPostgres } from './postgres.ts'
+import { withPostgres } from './postgres.ts'
 import { median, rounded } from './statistics.ts'
 
 const TICKS = 2_000
@@ -68,7 +68,7 @@ export async function costs(args: string[]): Promise<Report> {
     postsAtOnce: FULL_PACE,
     retention: RETENTION,
   }
-  const measured = await measure()
+  const measured = await withPostgres({}, measure)
   const table: Report['table'] = {}
   for (const tickSeconds of [5, 10, 30, 60]) {
     for (const sessionsPerDay of [100, 1_000, 10_000]) {
@@ -97,14 +97,13 @@ function row(measured: Measured, load: Omit<Load, 'slowness'>, prices: Prices | 
   }
 }
 
-async function measure(): Promise<Measured> {
-  const postgres = await openPostgres()
-  const db = openDatabase(postgres.url)
+async function measure(url: string): Promise<Measured> {
+  const db = openDatabase(url)
   const simulator = createSimulator({ seed: 1, settings: { cachedShare: 1 } })
   const server = await serveSimulator(simulator)
   const receiver = await openReceiver()
   const env = {
-    DATABASE_URL: postgres.url,
+    DATABASE_URL: url,
     IVH_BASE_URL: server.url,
     IVH_APPKEY: simulator.appkey,
     IVH_ACCESS_TOKEN: simulator.accessToken,
@@ -123,7 +122,6 @@ async function measure(): Promise<Measured> {
   } finally {
     await Promise.all([reconcile.stop(), webhook.stop(), server.close(), receiver.close()])
     await db.destroy()
-    await postgres.close()
   }
 }
 

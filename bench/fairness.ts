@@ -8,8 +8,8 @@ import { migrateToLatest } from '../lib/migrate.ts'
 import { type Database, openDatabase } from '../lib/store/database.ts'
 import { type Form, FORMS } from './black-hole.ts'
 import type { Report } from './main.ts'
-import { ACCOUNTS, empty, fillBacklog, prepare, type Source, writeEvent } from './outbox.ts'
-import { openPostgres } from './postgres.ts'
+import { ACCOUNTS, empty, fillBacklog, prepare, type Source, writeEvents } from './outbox.ts'
+import { withPostgres } from './postgres.ts'
 import { nowMs, type Program, startProgram } from './program.ts'
 import type { Receivers } from './receivers.ts'
 import { median, percentile, rounded } from './statistics.ts'
@@ -74,50 +74,49 @@ export async function fairness(args: string[]): Promise<Report> {
     },
   })
   const forms = FORMS.filter((form) => values.forms.split(',').includes(form))
-  const bench = await open(values.mode === 'continuous' ? 'continuous' : 'invoked', values)
-  const rounds: Record<string, Round[]> = {}
-  try {
-    await round(bench, null)
-    for (let index = 0; index < Number(values.rounds); index += 1) {
-      for (const form of forms) {
-        const pair = [await round(bench, null), await round(bench, form)]
-        rounds[form] = [...(rounds[form] ?? []), ...pair]
-        for (const { p50, p99, load } of pair)
-          console.log(`${form}: p50 ${rounded(p50)}, p99 ${rounded(p99)}, load ${load}`)
-      }
+  const mode = values.mode === 'continuous' ? 'continuous' : 'invoked'
+  const figures = await withPostgres({ max_connections: '300' }, async (url) => {
+    const bench = await open(url, mode, values)
+    try {
+      return await measure(bench, forms, Number(values.rounds))
+    } finally {
+      await bench.close()
     }
-  } finally {
-    await bench.close()
+  })
+  return { table: Object.fromEntries(forms.map((form) => [form, row(figures[form] ?? [])])), figures }
+}
+
+async function measure(bench: Bench, forms: Form[], count: number): Promise<Record<string, Round[]>> {
+  const rounds: Record<string, Round[]> = {}
+  await round(bench, null)
+  for (let index = 0; index < count; index += 1) {
+    for (const form of forms) {
+      const pair = [await round(bench, null), await round(bench, form)]
+      rounds[form] = [...(rounds[form] ?? []), ...pair]
+      for (const { p50, p99, load } of pair)
+        console.log(`${form}: p50 ${rounded(p50)}, p99 ${rounded(p99)}, load ${load}`)
+    }
   }
-  return { table: Object.fromEntries(forms.map((form) => [form, row(rounds[form] ?? [])])), figures: rounds }
+  return rounds
 }
 
 async function open(
+  postgresUrl: string,
   mode: Mode,
   { seconds, rate, 'warm-up': warmUp }: { seconds: string; rate: string; 'warm-up': string },
 ): Promise<Bench & { close(): Promise<void> }> {
-  const postgres = await openPostgres({ max_connections: '300' })
-  try {
-    const db = openDatabase(postgres.url, { connections: 2 })
-    await migrateToLatest(db)
-    const receivers = await startProgram<Receivers>('receivers.ts')
-    const webhook = await startProgram<Webhook>('webhook.ts', postgres.url)
-    const urls = await receivers.ask('open', ENDPOINTS)
-    const prepared = await prepare(db, urls)
-    const commitEveryMs = (1_000 * ENDPOINTS) / ACCOUNTS / Number(rate)
-    const [measureMs, warmUpMs] = [Number(seconds) * 1_000, Number(warmUp) * 1_000]
-    const bench = { db, receivers, webhook, urls, mode, measureMs, warmUpMs, commitEveryMs, ...prepared }
-    return {
-      ...bench,
-      close: async () => {
-        await Promise.all([webhook.stop(), receivers.stop(), db.destroy()])
-        await postgres.close()
-      },
-    }
-  } catch (error) {
-    await postgres.close()
-    throw error
+  const db = openDatabase(postgresUrl, { connections: 2 })
+  await migrateToLatest(db)
+  const receivers = await startProgram<Receivers>('receivers.ts')
+  const webhook = await startProgram<Webhook>('webhook.ts', postgresUrl)
+  const urls = await receivers.ask('open', ENDPOINTS)
+  const prepared = await prepare(db, urls)
+  const commitEveryMs = (1_000 * ENDPOINTS) / ACCOUNTS / Number(rate)
+  const [measureMs, warmUpMs] = [Number(seconds) * 1_000, Number(warmUp) * 1_000]
+  const close = async () => {
+    await Promise.all([webhook.stop(), receivers.stop(), db.destroy()])
   }
+  return { db, receivers, webhook, urls, mode, measureMs, warmUpMs, commitEveryMs, ...prepared, close }
 }
 
 async function round(bench: Bench, form: Form | null): Promise<Round> {
@@ -171,7 +170,7 @@ async function write(
     await sleep(Math.max(0, beganAt + index * commitEveryMs - performance.now()))
     const source = sources[index % sources.length]
     if (!source) continue
-    const id = await writeEvent(db, source)
+    const [id = ''] = await writeEvents(db, source, 1)
     committed.set(id, nowMs())
     if (mode === 'invoked') void webhook.ask('invoke')
   }

@@ -10,6 +10,12 @@ import { appendEvents, fanOut } from '../lib/store/event.ts'
 export const ACCOUNTS = 10
 const SESSIONS = 40
 
+/** How many accounts, and how many sessions each of them has. */
+export interface Shape {
+  accounts: number
+  sessions: number
+}
+
 /** An account whose sessions events are of. */
 export interface Source {
   id: number
@@ -24,47 +30,51 @@ export interface Source {
 export async function prepare(
   db: Kysely<Database>,
   urls: string[],
+  { accounts, sessions }: Shape = { accounts: ACCOUNTS, sessions: SESSIONS },
 ): Promise<{ sources: Source[]; endpoints: string[] }> {
   const sources: Source[] = []
-  for (let index = 0; index < ACCOUNTS; index += 1) {
+  for (let index = 0; index < accounts; index += 1) {
     const name = `account${index}`
     const { id } = await ensureAccount(db, name)
     const { rows } = await sql<{ id: number; session_id: string }>`
       insert into session (account_id, session_id, incarnation, status, started, first_seen_at, revision)
-      select ${id}::integer, 'm' || n, 1, 1, true, now(), 1 from generate_series(1, ${SESSIONS}::integer) as n
+      select ${id}::integer, 'm' || n, 1, 1, true, now(), 1 from generate_series(1, ${sessions}::integer) as n
       returning id, session_id`.execute(db)
     const incarnations = new Map(rows.map((row) => [row.session_id, row.id]))
     sources.push({ id, name, incarnations, revisions: new Map(), written: 0 })
   }
   const endpoints: string[] = []
   for (const [index, url] of urls.entries()) {
-    const account = `account${index % ACCOUNTS}`
+    const account = `account${index % accounts}`
     endpoints.push((await addEndpoint(db, { url, account, events: ['*'], description: `endpoint ${index}` })).id)
   }
   return { sources, endpoints }
 }
 
-/** Commits one event with its deliveries, as a tick that found one change does; gives its id. */
-export async function writeEvent(db: Kysely<Database>, source: Source): Promise<string> {
-  const sessionId = `m${(source.written % SESSIONS) + 1}`
-  source.written += 1
+/** Commits events with their deliveries, as a tick that found so many changes does, each of another session; gives their ids. */
+export async function writeEvents(db: Kysely<Database>, source: Source, count: number): Promise<string[]> {
   return db.transaction().execute(async (tx) => {
     const locked = await lockAccount(tx, source.id)
     if (!locked) throw new Error('somebody else locks accounts')
-    const revision = (source.revisions.get(sessionId) ?? 0) + 1
-    source.revisions.set(sessionId, revision)
-    const event = eventOf(source.name, sessionId, locked.position + 1, revision, locked.now)
-    await appendEvents(tx, source.id, [event], source.incarnations)
+    const events = Array.from({ length: count }, (_, index) => {
+      const sessionId = `m${(source.written % source.incarnations.size) + 1}`
+      source.written += 1
+      const revision = (source.revisions.get(sessionId) ?? 0) + 1
+      source.revisions.set(sessionId, revision)
+      return eventOf(source.name, sessionId, locked.position + 1 + index, revision, locked.now)
+    })
+    await appendEvents(tx, source.id, events, source.incarnations)
     await fanOut(tx, source.id, locked.position)
+    const position = locked.position + count
     await advanceAccount(tx, source.id, {
       listedAt: locked.now,
       completeAt: null,
       digest: null,
       fingerprints: null,
       answerDigest: null,
-      position: event.position,
+      position,
     })
-    return event.id
+    return events.map(({ id }) => id)
   })
 }
 

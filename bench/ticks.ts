@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util'
 import { migrateToLatest } from '../lib/migrate.ts'
 import { openDatabase } from '../lib/store/database.ts'
 import type { Report } from './main.ts'
-import { openPostgres } from './postgres.ts'
+import { withPostgres } from './postgres.ts'
 import { startProgram } from './program.ts'
 import type { Api } from './ticks/api.ts'
 import type { Plan } from './ticks/prepare.ts'
@@ -33,7 +33,7 @@ export async function ticks(args: string[]): Promise<Report> {
   })
   const rounds = count('rounds', values.rounds)
   const plans = values.sizes.split(',').map((size) => planOf(count('sizes', size), rounds))
-  const cases = await measure(plans, count('endpoints', values.endpoints, 0))
+  const cases = await withPostgres({}, (url) => measure(url, plans, count('endpoints', values.endpoints, 0)))
   return { table: tableOf(cases), figures: cases, ratios: ratiosOf(cases), chart: await chartOf(cases) }
 }
 
@@ -58,13 +58,12 @@ function planOf(size: number, wanted: number): Plan {
   }
 }
 
-async function measure(plans: Plan[], endpoints: number): Promise<Case[]> {
-  const postgres = await openPostgres()
-  const db = openDatabase(postgres.url, { connections: 1, queryTimeoutMs: 120_000 })
+async function measure(databaseUrl: string, plans: Plan[], endpoints: number): Promise<Case[]> {
+  const db = openDatabase(databaseUrl, { connections: 1, queryTimeoutMs: 120_000 })
   const api = await startProgram<Api>('ticks/api.ts')
   try {
     await migrateToLatest(db)
-    const place = { db, databaseUrl: postgres.url, api, apiUrl: await api.ask('open'), endpoints }
+    const place = { db, databaseUrl, api, apiUrl: await api.ask('open'), endpoints }
     const cases: Case[] = []
     for (const plan of plans) {
       const beganAt = performance.now()
@@ -74,6 +73,5 @@ async function measure(plans: Plan[], endpoints: number): Promise<Case[]> {
     return cases
   } finally {
     await Promise.all([api.stop(), db.destroy()])
-    await postgres.close()
   }
 }

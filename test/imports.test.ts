@@ -19,7 +19,7 @@ interface Import {
 
 const ROOT = join(import.meta.dirname, '..')
 const NETWORK = /^node:(http|https|http2|net|dns|dns\/promises|tls|dgram)$/
-const MAY_USE_NETWORK = /^lib\/(http|post|resolve|tencent|address)\.ts$|^lib\/(ivh|local)\//
+const MAY_USE_NETWORK = /^lib\/(http|post|resolve|tencent|address)\.ts$|^lib\/(ivh|local|in-place-of)\//
 const MAY_WRITE_QUERIES = /^(lib\/store|migrations)\//
 /** The rims: what a platform or a person starts. */
 const MAY_READ_ENVIRONMENT = /^(functions|lib\/cli|lib\/ops)\/|^lib\/deploy\/(plugin|local)\.ts$/

@@ -15,14 +15,13 @@ export const common = {
   // pg looks for Cloudflare by making a Response where there is no navigator, for which Node loads its whole fetch: 10 ms and more.
   define: { navigator: '{"userAgent":"Node.js"}' },
   alias: {
-    // The Tencent SDK's fetch asks for a URL class: Node's own saves 290 KB of Unicode tables.
-    'whatwg-url': 'node:url',
     // It is for multipart bodies only, which nothing here sends; left out, with 150 KB of MIME types.
     'form-data': 'node:stream',
     // The same client as ES modules, of which only what is used is bundled: no credentials of files, roles or metadata services.
     'tencentcloud-sdk-nodejs-common': 'tencentcloud-sdk-nodejs-common/es/common/common_client.js',
     'json-bigint': './lib/in-place-of/json-bigint.ts',
     uuid: './lib/in-place-of/uuid.ts',
+    'node-fetch': './lib/in-place-of/node-fetch.ts',
     // Only for a call without an agent where http_proxy is set; lib/tencent.ts always gives one. Without it 14 KB less.
     'https-proxy-agent': 'node:https',
   },
