@@ -18,7 +18,7 @@ import { type Case, measureSize } from './ticks/rounds.ts'
 /** A size whose rounds take long has fewer. */
 const LARGE = 100_000
 const MOST_ROUNDS_LARGE = 3
-/** Row by row, 10,000 sessions take seconds, and 100,000 a minute. */
+/** Row by row, 10,000 sessions take 3 s, and 100,000 would take ten times as long. */
 const ROW_BY_ROW_LARGE = 10_000
 const MOST_ROUNDS_ROW_BY_ROW = 2
 

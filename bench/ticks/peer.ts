@@ -50,7 +50,7 @@ export const columnsOf = ({ id, look }: ListedSession): SessionColumns => ({
   play_stream_addr: look.playStreamAddr,
 })
 
-/** Inserts a listing into a table of these columns, in one statement: as values of a row each, it would take twice as long. */
+/** Inserts a listing into a table of these columns: in one statement, with a parameter for each column and not for each value. */
 export async function insertListing(db: Kysely<Database>, table: string, listed: SessionColumns[]): Promise<void> {
   const column = <Name extends keyof SessionColumns>(name: Name) => listed.map((row) => row[name])
   await sql`
