@@ -1,9 +1,9 @@
 // Tells which part of a listing is not as it was in the one before, without the sessions of that one: ids fall into buckets,
 // and each bucket has a fingerprint. So a tick reads the sessions of the buckets that changed, and no others.
 import { createHash } from 'node:crypto'
-import { type Listing, lookKey } from './session.ts'
+import { jsonOf, type Listing, type Look } from './session.ts'
 
-/** Of each bucket in turn, 8 bytes: the beginning of SHA-256 over its sessions, or zeros when it has none. */
+/** Of each bucket in turn, 8 bytes: the sum of its sessions' hashes; 0 when it has none. */
 export type Fingerprints = Buffer
 
 const BYTES = 8
@@ -13,34 +13,60 @@ const SESSIONS_PER_BUCKET = 8
 /** How far from that a listing may get until its buckets are dealt anew, so that one on the verge does not do so each time. */
 const SLACK = 4
 
-/**
- * The number of an id, 0 to 16383. Stored with each session: to change it is to migrate. FNV-1a over UTF-16, its bits mixed as
- * MurmurHash3 does at its end, or ids that differ in their last letters only would be neighbours.
- */
-export function bucketOf(id: string): number {
-  let hash = 0x811c9dc5
-  for (let i = 0; i < id.length; i += 1) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193)
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return (hash ^ (hash >>> 16)) >>> 18
-}
+const START = 0x811c9dc5
+/** Of two hashes that know nothing of each other. The first is that of FNV. */
+const FACTORS = [0x01000193, 0x9e3779b1] as const
+
+/** The number of an id, 0 to 16383. Stored with each session: to change it is to migrate. */
+export const bucketOf = (id: string) => hash(id, START, FACTORS[0]) >>> 18
 
 /** The fingerprints of a listing, equal for equal listings in whatever order; `before`: those of the listing before. */
 export function fingerprintsOf(listing: Listing, before: Fingerprints | null): Fingerprints {
   const count = countFor(listing.sessions.length, before)
-  const buckets: string[][] = Array.from({ length: count }, () => [])
+  const sums = new Uint32Array(2 * count)
   for (const { id, look } of listing.sessions) {
-    buckets[placeOf(bucketOf(id), count)]?.push(lookKey(look, id))
+    const place = 2 * placeOf(bucketOf(id), count)
+    sums[place]! += sessionHash(id, look, FACTORS[0])
+    sums[place + 1]! += sessionHash(id, look, FACTORS[1])
   }
-  const fingerprints = Buffer.alloc(count * BYTES)
-  for (const [place, sessions] of buckets.entries()) {
-    if (sessions.length === 0) continue
-    createHash('sha256')
-      .update(sessions.sort().join())
-      .digest()
-      .copy(fingerprints, place * BYTES, 0, BYTES)
+  return Buffer.from(sums.buffer)
+}
+
+/**
+ * Not of a text made of the session: for 100,000 that would take longer than to parse them. It must not tell apart what
+ * lookKey does not, nor the other way round.
+ */
+function sessionHash(id: string, look: Look, factor: number): number {
+  const { status, started, userId, driverType, playStreamAddr, extra } = look
+  let sum = hash(id, START, factor)
+  sum = mixed(sum ^ status)
+  // No driver type, being a number of 4 bytes and a sign.
+  sum = mixed(sum ^ (driverType ?? 2 ** 31))
+  sum = mixed(sum + Number(started) + (userId === null ? 2 : 0) + (playStreamAddr === null ? 4 : 0))
+  sum = hash(userId ?? '', sum, factor)
+  sum = hash(playStreamAddr ?? '', sum, factor)
+  if (extra === null) return sum
+  let fields = 0
+  for (const field of Object.keys(extra)) {
+    const value = extra[field]
+    const [text, kind] = typeof value === 'string' ? [value, 0] : [jsonOf(value), 1]
+    fields += hash(text, hash(field, START, factor) + kind, factor)
   }
-  return fingerprints
+  return mixed(sum ^ fields)
+}
+
+/** FNV-1a over UTF-16 from any start, with any factor. */
+function hash(text: string, start: number, factor: number): number {
+  let sum = start
+  for (let i = 0; i < text.length; i += 1) sum = Math.imul(sum ^ text.charCodeAt(i), factor)
+  return mixed(sum)
+}
+
+/** As MurmurHash3 does at its end: or texts that differ in their last letters only would be neighbours. */
+function mixed(sum: number): number {
+  let bits = Math.imul(sum ^ (sum >>> 16), 0x85ebca6b)
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35)
+  return bits ^ (bits >>> 16)
 }
 
 /** SHA-256 in hex: of fingerprints, that is the digest of their listing. */

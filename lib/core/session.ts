@@ -114,14 +114,18 @@ function liveliness(status: number): number {
   return rank === -1 ? 2 : rank
 }
 
-/** A text that is equal for equal looks, and ids, whatever the order of their further fields. */
-export function lookKey(look: Look, id?: string): string {
+/** A text that is equal for equal looks, whatever the order of their further fields. */
+export function lookKey(look: Look): string {
   const { status, started, userId, driverType, playStreamAddr, extra } = look
-  // One call for all of it: of 100,000 sessions it takes most of the time that an unchanged listing costs.
-  return JSON.stringify([id, status, started, userId, driverType, playStreamAddr, extra && inOrder(extra)])
+  return jsonOf([status, started, userId, driverType, playStreamAddr, extra])
 }
 
-/** Each object as the list of its keys and values, in the order of keys: no key means anything there, as `__proto__` would. */
+/** JSON in which objects are lists of their keys and values, in the order of keys. */
+export function jsonOf(value: unknown): string {
+  return JSON.stringify(inOrder(value))
+}
+
+/** As entries, because no key means anything there, as `__proto__` would. */
 function inOrder(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map(inOrder)

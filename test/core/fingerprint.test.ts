@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { diff, toAsk } from '../../lib/core/diff.ts'
 import { bucketOf, changedPart, digestOf, type Fingerprints, fingerprintsOf } from '../../lib/core/fingerprint.ts'
-import type { Listing, Look } from '../../lib/core/session.ts'
+import { type Listing, type Look, lookKey } from '../../lib/core/session.ts'
 import { histories, item, listing, looks, play } from './build.ts'
 
 const full: Look = {
@@ -79,6 +79,26 @@ describe('digest', () => {
     ]
 
     expect(new Set(variants).size).toBe(variants.length)
+  })
+
+  test('tells apart the looks that a diff tells apart, and no others', () => {
+    const odd: fc.Arbitrary<Look> = fc.record({
+      userId: fc.constantFrom(null, '', 'null', 'a', 'b'),
+      status: fc.constantFrom(0, 1, -1, 2 ** 31 - 1, 1 - 2 ** 31),
+      started: fc.boolean(),
+      driverType: fc.constantFrom(null, 0, 1, -1, 2 ** 31 - 1),
+      playStreamAddr: fc.constantFrom(null, '', 'a', 'b'),
+      extra: fc.option(fc.dictionary(fc.constantFrom('a', 'b'), fc.constantFrom(null, 'null', '', 0, 1, '1', [1], {}))),
+    })
+
+    fc.assert(
+      fc.property(odd, odd, fc.constantFrom(...(Object.keys(full) as (keyof Look)[])), (one, other, field) => {
+        const two = { ...one, [field]: other[field] }
+        const isOne = lookKey(one) === lookKey(two)
+        expect(digest(listing([{ id: 'm1', look: one }])) === digest(listing([{ id: 'm1', look: two }]))).toBe(isOne)
+      }),
+      { numRuns: 5_000 },
+    )
   })
 
   test('does not mind the order of keys in extra, at any depth', () => {
