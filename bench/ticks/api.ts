@@ -1,11 +1,12 @@
 // The Digital Human API, as far as ticks ask it: what is to be answered lies in memory, and in a process of its own.
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { answer } from '../program.ts'
 import { change, isForgotten, listing, type Population, populate } from './population.ts'
 
-const HEADER = { Code: 0, Message: '', RequestID: 'a1b2c3d4e5f60718293a4b5c6d7e8f90' }
+const HEADER = { Code: 0, Message: '', RequestID: '0'.repeat(32) }
 const CLOSED = Buffer.from(
   JSON.stringify({ Header: HEADER, Payload: { SessionStatus: 2, IsSessionStarted: true, ErrorCode: 0 } }),
 )
@@ -13,6 +14,8 @@ const FORGOTTEN = Buffer.from(JSON.stringify({ Header: { ...HEADER, Code: 110018
 
 let population: Population | undefined
 let listed = Buffer.alloc(0)
+/** When the first call of statsession came in since they were forgotten, and when the last one was answered. */
+let asked: [from: number, to: number] = [0, 0]
 
 /** Lists the first so many; all by default. */
 function list(now: Population, count = Infinity): number {
@@ -24,7 +27,13 @@ function list(now: Population, count = Infinity): number {
 async function answerTo(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of request) chunks.push(chunk as Buffer)
-  if (request.url?.includes('/listsessionofuin')) return listed
+  if (request.url?.includes('/listsessionofuin')) {
+    // Each answer has a number of its own.
+    listed.write(randomBytes(16).toString('hex'), listed.indexOf('"RequestID":"') + '"RequestID":"'.length)
+    return listed
+  }
+  const now = performance.now()
+  asked = [asked[0] || now, now]
   const { Payload } = JSON.parse(Buffer.concat(chunks).toString()) as { Payload: { SessionId: string } }
   return isForgotten(Payload.SessionId) ? FORGOTTEN : CLOSED
 }
@@ -46,6 +55,12 @@ const questions = {
   populate: (size: number) => void (population = populate(size)),
   /** Lists the first so many, and gives the answer's size in bytes. */
   list: (count: number) => list(population!, count),
+  /** For how many milliseconds statsession was asked, and forgets it. */
+  askedMs: () => {
+    const [from, to] = asked
+    asked = [0, 0]
+    return to - from
+  },
   /** Lists the same with so many sessions changed. */
   change: (count: number) => {
     const changes = change(population!, count)

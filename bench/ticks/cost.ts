@@ -1,10 +1,14 @@
 // What ticks cost the server, from its own counters.
 import { type Kysely, sql } from 'kysely'
 import type { Database } from '../../lib/store/database.ts'
+import type { Program } from '../program.ts'
+import type { Api } from './api.ts'
 import type { Taken } from './contestant.ts'
 
 /** What one tick cost. */
 export interface Cost extends Taken {
+  /** Of its time, asking statsession why sessions ended, which nobody but Rollcall does. */
+  askedMs: number
   /** Of write-ahead log, the whole pages among it included. */
   walBytes: number
   /** Whole pages in it: what is first changed after a checkpoint is logged whole, at up to 8 KiB each. */
@@ -16,12 +20,14 @@ export interface Cost extends Taken {
 type Counters = Pick<Cost, 'walBytes' | 'walPages' | 'rows'>
 
 /** Runs one tick and tells what it cost; nobody else may write meanwhile. */
-export async function costOf(db: Kysely<Database>, tick: () => Promise<Taken>): Promise<Cost> {
+export async function costOf(db: Kysely<Database>, api: Program<Api>, tick: () => Promise<Taken>): Promise<Cost> {
   const before = await readCounters(db)
   const taken = await tick()
+  const askedMs = await api.ask('askedMs')
   const after = await readCounters(db)
   return {
     ...taken,
+    askedMs,
     walBytes: after.walBytes - before.walBytes,
     walPages: after.walPages - before.walPages,
     rows: after.rows - before.rows,

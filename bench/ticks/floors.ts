@@ -8,10 +8,12 @@ import { openDatabase } from '../../lib/store/database.ts'
 import { importPeer } from '../peers.ts'
 import { answer } from '../program.ts'
 import { collectGarbage } from './garbage.ts'
-import { columnsOf, SESSION_COLUMNS, type SessionColumns } from './peer.ts'
+import { columnsOf, listLive, SESSION_COLUMNS, type SessionColumns } from './peer.ts'
 
 /** In milliseconds. */
 export interface Floors {
+  /** The listing had over HTTP and read, as all that are compared do it. */
+  read: number
   /** JSON.parse of the answer, nothing else. */
   parse: number
   /** Rollcall's digest of the listing. */
@@ -73,6 +75,7 @@ const questions = {
     const rows = copyText(listing.sessions.map(columnsOf))
     await sql`truncate peer_floor.listing`.execute(db)
     const floors = {
+      read: await timed(() => listLive(api)),
       parse: await timed(() => JSON.parse(text)),
       digest: await timed(() => digestOf(fingerprintsOf(listing, null))),
       copy: await timed(() => copyInto(client, 'peer_floor.listing', rows)),

@@ -17,6 +17,7 @@ const NAMES: Record<Name, string> = {
   'row by row': 'an upsert per session',
 }
 const FLOORS: Record<keyof Floors, string> = {
+  read: 'floor: the listing had and read',
   parse: 'floor: JSON.parse',
   digest: 'floor: digest',
   copy: 'floor: COPY of the listing',
@@ -47,6 +48,7 @@ function costRow(costs: Cost[]): Row {
   const middle = (key: Exclude<keyof Cost, 'events'>) => median(costs.map((cost) => cost[key]))
   return {
     ...timesRow(costs.map(({ ms }) => ms)),
+    'of it asking': rounded(middle('askedMs')),
     'round trips': middle('roundTrips'),
     rows: middle('rows'),
     'WAL bytes': middle('walBytes'),
@@ -93,10 +95,20 @@ export function ratiosOf(cases: Case[]): Ratio[] {
       }),
     )
   }
-  const large = of(100_000, 0.01)
+  const [largeUnchanged, large] = SHARES.map((share) => of(100_000, share))
   if (large) {
     const name = '100,000, 1 %: dbt-style / Rollcall'
     ratios.push(ratioOf(name, each(large, 'dbt-style', 'ms'), each(large, 'rollcall', 'ms'), { atLeast: 3 }))
+  }
+  for (const [floored, one, atLeast] of [
+    [unchanged, little, 2],
+    [largeUnchanged, large, 3],
+  ] as const) {
+    if (!floored || !one) continue
+    const name = `${titleOf(one)}: the same once the listing is read, without asking why sessions ended`
+    const own = (peer: Name) =>
+      (one.costs[peer] ?? []).map(({ ms, askedMs }, round) => ms - askedMs - (floored.floors[round]?.read ?? NaN))
+    ratios.push(ratioOf(name, own('dbt-style'), own('rollcall'), { atLeast }))
   }
   return ratios
 }

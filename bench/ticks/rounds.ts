@@ -77,7 +77,7 @@ async function measureCase(
   one.changes.push(changes)
   if (one.share === 0) one.floors.push(await floors.ask('measure'))
   for (const [name, contestant] of contestants) {
-    const cost = await costOf(db, () => contestant.ask('tick'))
+    const cost = await costOf(db, api, () => contestant.ask('tick'))
     if (cost.events !== null && cost.events !== changes.events) {
       throw new Error(`${name} told ${cost.events} events of ${JSON.stringify(changes)}`)
     }
