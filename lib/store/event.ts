@@ -3,26 +3,36 @@ import type { SessionEvent } from '../core/event.ts'
 import type { Database } from './database.ts'
 import type { IncarnationIds } from './session.ts'
 
+/** More in one statement were the most memory that a tick took, three times over: as JSON, as its bytes, and as what is sent. */
+const EVENTS_AT_ONCE = 1_000
+
 /** Appends the events of a tick, in the transaction that stores their changes: neither can exist without the other. */
 export async function appendEvents(
   tx: Transaction<Database>,
   accountId: number,
-  events: SessionEvent[],
+  events: Iterable<SessionEvent>,
   incarnationIds: IncarnationIds,
 ): Promise<void> {
-  if (events.length === 0) return
-  const rows = events.map((event) => ({
-    id: event.id,
-    account_id: accountId,
-    position: event.position,
-    type: event.type,
-    incarnation_id: incarnationIds.get(event.sessionId),
-    revision: event.revision,
-    occurred_at: event.time,
-    body: event.body,
-  }))
-  await sql`
-    insert into event select * from jsonb_populate_recordset(null::event, ${JSON.stringify(rows)}::jsonb)`.execute(tx)
+  let rows: object[] = []
+  const insert = async () => {
+    const json = JSON.stringify(rows)
+    rows = []
+    await sql`insert into event select * from jsonb_populate_recordset(null::event, ${json}::jsonb)`.execute(tx)
+  }
+  for (const event of events) {
+    if (rows.length === EVENTS_AT_ONCE) await insert()
+    rows.push({
+      id: event.id,
+      account_id: accountId,
+      position: event.position,
+      type: event.type,
+      incarnation_id: incarnationIds.get(event.sessionId),
+      revision: event.revision,
+      occurred_at: event.time,
+      body: event.body,
+    })
+  }
+  if (rows.length > 0) await insert()
 }
 
 /**

@@ -37,6 +37,18 @@ test('an endpoint that is being removed when its deliveries are made costs the t
   expect(await ticking).toMatchObject({ outcome: 'committed', events: 1, deliveries: 1 })
 })
 
+test('a tick with more events than one statement appends has them all, in order', async () => {
+  await world.subscribe()
+  api.simulator.settings.capacity = 2_001
+  for (let user = 0; user < 2_001; user += 1) create(String(user))
+
+  const result = await tick(world.db, api.account)
+
+  const stored = await world.db.selectFrom('event').select(['position', 'revision']).orderBy('position').execute()
+  expect(result).toMatchObject({ outcome: 'committed', events: 2_001, deliveries: 2_001 })
+  expect(stored).toEqual(Array.from({ length: 2_001 }, (_, index) => ({ position: index + 1, revision: 1 })))
+})
+
 test('deliveries are made in the order of positions, at every endpoint', async () => {
   await world.subscribe()
   await world.subscribe()
