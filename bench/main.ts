@@ -3,6 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, release } from 'node:os'
 import { join } from 'node:path'
+import { accounts } from './accounts.ts'
 import { bundles } from './bundles.ts'
 import { costs } from './costs.ts'
 import { fairness } from './fairness.ts'
@@ -24,7 +25,7 @@ export interface Report {
 type Benchmark = (args: string[]) => Promise<Report>
 
 /** Those with targets, in the order in which all of them run. */
-const WITH_TARGETS: Record<string, Benchmark> = { ticks, news, bundles }
+const WITH_TARGETS: Record<string, Benchmark> = { ticks, news, accounts, bundles }
 const BENCHMARKS: Record<string, Benchmark> = { ...WITH_TARGETS, costs, fairness, reports }
 
 async function run(name: string, benchmark: Benchmark, args: string[]): Promise<Ratio[]> {

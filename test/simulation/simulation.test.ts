@@ -23,8 +23,8 @@ const BROKEN: [what: string, notices: RegExp, file: string, from: string, to: st
     'a change without its event',
     /^(gap|once|fold)/,
     'lib/store/event.ts',
-    'const rows = events.map(',
-    'const rows = events.filter(({ position }) => position % 7 !== 3).map(',
+    'for (const event of events) {',
+    'for (const event of events) { if (event.position % 7 === 3) continue',
   ],
   [
     'an event without its delivery',
