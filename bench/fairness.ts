@@ -1,18 +1,15 @@
 // One endpoint of a hundred is a black hole: how much later do the others get their events? Rounds without one and with one
 // take turns, so that whatever else the machine does falls on both. On a Postgres that really syncs, with real sockets.
-import { chmodSync, mkdtempSync } from 'node:fs'
-import { loadavg, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { type Kysely, sql } from 'kysely'
-import { startPostgres } from '../lib/local/postgres.ts'
 import { migrateToLatest } from '../lib/migrate.ts'
 import { type Database, openDatabase } from '../lib/store/database.ts'
-import { removePostgres } from '../test/support/remove-postgres.ts'
 import { type Form, FORMS } from './black-hole.ts'
 import type { Report } from './main.ts'
 import { ACCOUNTS, empty, fillBacklog, prepare, type Source, writeEvent } from './outbox.ts'
+import { openPostgres } from './postgres.ts'
 import { nowMs, type Program, startProgram } from './program.ts'
 import type { Receivers } from './receivers.ts'
 import { median, percentile, rounded } from './statistics.ts'
@@ -99,17 +96,7 @@ async function open(
   mode: Mode,
   { seconds, rate, 'warm-up': warmUp }: { seconds: string; rate: string; 'warm-up': string },
 ): Promise<Bench & { close(): Promise<void> }> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'rollcall-bench-'))
-  // Not 0700, or root's server account could not enter.
-  chmodSync(dataDir, 0o755)
-  const postgres = await startPostgres({ dataDir, settings: { max_connections: '300' } })
-  const close = async () => {
-    for (const signal of SIGNALS) process.off(signal, onSignal)
-    await removePostgres(postgres, dataDir)
-  }
-  // Ctrl-C and `timeout` must not leave the server behind.
-  const onSignal = () => void removePostgres(postgres, dataDir).finally(() => process.exit(130))
-  for (const signal of SIGNALS) process.once(signal, onSignal)
+  const postgres = await openPostgres({ max_connections: '300' })
   try {
     const db = openDatabase(postgres.url, { connections: 2 })
     await migrateToLatest(db)
@@ -124,16 +111,14 @@ async function open(
       ...bench,
       close: async () => {
         await Promise.all([webhook.stop(), receivers.stop(), db.destroy()])
-        await close()
+        await postgres.close()
       },
     }
   } catch (error) {
-    await close()
+    await postgres.close()
     throw error
   }
 }
-
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 async function round(bench: Bench, form: Form | null): Promise<Round> {
   const { db, receivers, webhook, endpoints, urls, mode, measureMs } = bench

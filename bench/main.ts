@@ -5,6 +5,7 @@ import { cpus, loadavg, release } from 'node:os'
 import { join } from 'node:path'
 import { bundles } from './bundles.ts'
 import { costs } from './costs.ts'
+import { drain } from './drain.ts'
 import { fairness } from './fairness.ts'
 import { ROOT } from './program.ts'
 import { holds, type Ratio, showRatio } from './ratio.ts'
@@ -22,7 +23,7 @@ export interface Report {
 type Benchmark = (args: string[]) => Promise<Report>
 
 /** Those with targets, in the order in which all of them run. */
-const WITH_TARGETS: Record<string, Benchmark> = { bundles }
+const WITH_TARGETS: Record<string, Benchmark> = { bundles, drain }
 const BENCHMARKS: Record<string, Benchmark> = { ...WITH_TARGETS, costs, fairness, reports }
 
 async function run(name: string, benchmark: Benchmark, args: string[]): Promise<Ratio[]> {
