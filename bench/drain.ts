@@ -26,7 +26,6 @@ const CONTESTANTS: Record<Name, [file: string, ...args: string[]]> = {
   'claim and settle alone': ['drain/rollcall.ts', 'without POST'],
 }
 const NAMES = Object.keys(CONTESTANTS) as Name[]
-const BATCHED = 'Rollcall, batches of 50'
 
 interface Case {
   name: string
@@ -34,19 +33,41 @@ interface Case {
   answerMs: number
   /** Of the deliveries: where receivers are slow, fewer, so that it stays within time. */
   share: number
-  terms: Omit<Terms, 'batchSize'>
-  /** Also in batches. */
-  batched?: boolean
+  /** Who takes part (default: all). */
+  names?: Name[]
+  terms: Terms
 }
 
-/** Whoever delivers keeps to the same number of POSTs at once. */
+/** Whoever delivers keeps to the same number of POSTs at once: by default Rollcall gives one endpoint eight. */
+const EIGHT = { perEndpoint: 8, batchSize: 1 }
 const CASES: Case[] = [
-  { name: '100 at once', endpoints: 100, answerMs: 0, share: 1, terms: { atOnce: 200, perEndpoint: 8 } },
-  { name: '1 at once', endpoints: 1, answerMs: 0, share: 0.5, terms: { atOnce: 8, perEndpoint: 8 }, batched: true },
-  { name: '100 after 20 ms', endpoints: 100, answerMs: 20, share: 0.25, terms: { atOnce: 200, perEndpoint: 8 } },
-  // Eight at once would be 400 a second for anybody: it is let have all.
-  { name: '1 after 20 ms', endpoints: 1, answerMs: 20, share: 0.25, terms: { atOnce: 200, perEndpoint: 200 } },
+  { name: '100 at once', endpoints: 100, answerMs: 0, share: 1, terms: { atOnce: 200, ...EIGHT } },
+  { name: '1 at once', endpoints: 1, answerMs: 0, share: 0.5, terms: { atOnce: 8, ...EIGHT } },
+  { name: '100 after 20 ms', endpoints: 100, answerMs: 20, share: 0.25, terms: { atOnce: 200, ...EIGHT } },
+  // Eight at once would be 400 a second for anybody: here one endpoint gets all there are.
+  {
+    name: '1 after 20 ms',
+    endpoints: 1,
+    answerMs: 20,
+    share: 0.25,
+    terms: { atOnce: 200, perEndpoint: 200, batchSize: 1 },
+  },
 ]
+/** What batches are for: an endpoint that takes its time. */
+const UNBATCHED: Case = {
+  name: '1 after 20 ms, eight at once',
+  endpoints: 1,
+  answerMs: 20,
+  share: 0.1,
+  names: ['Rollcall'],
+  terms: { atOnce: 8, ...EIGHT },
+}
+const BATCHED: Case = {
+  ...UNBATCHED,
+  name: '1 after 20 ms, batches of 50',
+  terms: { atOnce: 8, perEndpoint: 8, batchSize: 50 },
+}
+const ALL = [...CASES, UNBATCHED, BATCHED]
 
 interface Bench {
   databaseUrl: string
@@ -75,13 +96,13 @@ export async function drain(args: string[]): Promise<Report> {
   try {
     const bench = await open(postgres.url)
     // Whatever is compiled or first opened is left out.
-    for (const one of CASES) await round(bench, one, -1, 1_000)
+    for (const one of ALL) await round(bench, one, -1, 1_000)
     const turns: Turn[] = []
     for (let index = 0; index < Number(values.rounds); index += 1) {
-      for (const one of CASES) turns.push(...(await round(bench, one, index, Number(values.deliveries) * one.share)))
+      for (const one of ALL) turns.push(...(await round(bench, one, index, Number(values.deliveries) * one.share)))
     }
     await close(bench)
-    return { table: tableOf(turns), figures: turns, ratios: CASES.flatMap((one) => ratiosOf(turns, one)) }
+    return { table: tableOf(turns), figures: turns, ratios: ratiosOf(turns) }
   } finally {
     await postgres.close()
   }
@@ -110,13 +131,11 @@ async function close({ sink, programs }: Bench): Promise<void> {
 async function round(bench: Bench, one: Case, round: number, deliveries: number): Promise<Turn[]> {
   const urls = await bench.sink.ask('open', one.endpoints, one.answerMs)
   const targets = urls.map((url) => ({ url, secret: SECRET_PREFIX + Buffer.alloc(32, url).toString('base64') }))
+  const names = one.names ?? NAMES
   const turns: Turn[] = []
-  for (const index of NAMES.keys()) {
-    const name = NAMES[(index + round + NAMES.length) % NAMES.length] ?? 'Rollcall'
-    turns.push(await turn(bench, one, { name, round, deliveries, targets, batchSize: 1 }))
-    if (name === 'Rollcall' && one.batched) {
-      turns.push(await turn(bench, one, { name, round, deliveries, targets, batchSize: 50 }))
-    }
+  for (const index of names.keys()) {
+    const name = names[(index + round + names.length) % names.length]
+    if (name) turns.push(await turn(bench, one, name, round, deliveries, targets))
   }
   return turns
 }
@@ -124,24 +143,20 @@ async function round(bench: Bench, one: Case, round: number, deliveries: number)
 async function turn(
   { sink, programs }: Bench,
   one: Case,
-  {
-    name,
-    round,
-    deliveries,
-    targets,
-    batchSize,
-  }: { name: Name; round: number; deliveries: number; targets: Target[]; batchSize: number },
+  name: Name,
+  round: number,
+  deliveries: number,
+  targets: Target[],
 ): Promise<Turn> {
   const program = programs.get(name)
   if (!program) throw new Error(`${name} does not run`)
-  await program.ask('fill', deliveries, targets, { ...one.terms, batchSize })
+  await program.ask('fill', deliveries, targets, one.terms)
   const load = loadavg()[0] ?? 0
   const drained = await program.ask('drain')
   const { posts, events } = await sink.ask('take')
   if (posts > 0 && events !== deliveries) throw new Error(`${name}: ${events} of ${deliveries} deliveries came`)
-  const contestant = batchSize > 1 ? BATCHED : name
-  if (round >= 0) console.log(`${one.name}, ${contestant}: ${Math.round((1_000 * deliveries) / drained.ms)}/s`)
-  return { case: one.name, contestant, round, deliveries, posts, load, ...drained }
+  if (round >= 0) console.log(`${one.name}, ${name}: ${Math.round((1_000 * deliveries) / drained.ms)}/s`)
+  return { case: one.name, contestant: name, round, deliveries, posts, load, ...drained }
 }
 
 const perSecond = ({ deliveries, ms }: Turn) => (1_000 * deliveries) / ms
@@ -167,19 +182,23 @@ function rowOf(turns: Turn[]): Report['table'][string] {
   }
 }
 
-function ratiosOf(turns: Turn[], one: Case): Ratio[] {
-  const of = (contestant: string) => turns.filter((turn) => turn.case === one.name && turn.contestant === contestant)
-  const speed = (contestant: string) => of(contestant).map(perSecond)
-  const beside = (peer: string, atLeast: number) =>
-    ratioOf(`${one.name}: Rollcall / ${peer}`, speed('Rollcall'), speed(peer), { atLeast })
-  return [
-    beside('pg-boss', 1.5),
-    beside('graphile-worker', 1.1),
-    beside('its client alone', 0.65),
-    { name: `${one.name}: statements per delivery`, values: of('Rollcall').map(perDelivery), target: { atMost: 0.1 } },
-    { name: `${one.name}: memory, end / a quarter`, values: of('Rollcall').map(growth), target: { atMost: 1.2 } },
-    ...(one.batched
-      ? [ratioOf(`${one.name}: in batches of 50`, speed(BATCHED), speed('Rollcall'), { atLeast: 5 })]
-      : []),
-  ]
+function ratiosOf(turns: Turn[]): Ratio[] {
+  const of = (one: Case, name: Name) => turns.filter((turn) => turn.case === one.name && turn.contestant === name)
+  const speed = (one: Case, name: Name) => of(one, name).map(perSecond)
+  const ofCase = (one: Case): Ratio[] => {
+    const beside = (peer: Name, atLeast: number) =>
+      ratioOf(`${one.name}: Rollcall / ${peer}`, speed(one, 'Rollcall'), speed(one, peer), { atLeast })
+    const own = of(one, 'Rollcall')
+    return [
+      beside('pg-boss', 1.5),
+      beside('graphile-worker', 1.1),
+      beside('its client alone', 0.65),
+      { name: `${one.name}: statements per delivery`, values: own.map(perDelivery), target: { atMost: 0.1 } },
+      { name: `${one.name}: memory, end / a quarter`, values: own.map(growth), target: { atMost: 1.2 } },
+    ]
+  }
+  const batched = ratioOf(`${BATCHED.name} / singly`, speed(BATCHED, 'Rollcall'), speed(UNBATCHED, 'Rollcall'), {
+    atLeast: 5,
+  })
+  return [...CASES.flatMap(ofCase), batched]
 }

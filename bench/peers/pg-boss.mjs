@@ -5,20 +5,20 @@ import { PgBoss } from 'pg-boss'
 export const { Client } = pg
 
 const QUEUE = 'deliver'
+/** Of 1 to 8 workers and batches of 50 to 2,000, these were the fastest, or within the noise of it, in every case. */
+const BEST = { batchSize: 1_000, localConcurrency: 2, burstWhenBatchFull: true, pollingIntervalSeconds: 0.5 }
 
 export function contestant({ eventsOf, measured, postSigned, until }) {
-  let boss, targets, atOnce, deliveries, settings
+  let boss, targets, atOnce, deliveries
 
   async function work() {
     let done = 0
-    const { batchSize = 100, workers = 4 } = settings
     const inPlace = places(atOnce)
     const handler = async (jobs) => {
       await Promise.all(jobs.map(({ data }) => inPlace(() => postSigned(targets[data.target], data.id, data.body))))
       done += jobs.length
     }
-    const options = { batchSize, localConcurrency: workers, burstWhenBatchFull: true, pollingIntervalSeconds: 0.5 }
-    await boss.work(QUEUE, options, handler)
+    await boss.work(QUEUE, BEST, handler)
     await until(() => done === deliveries)
     // Completes what is done.
     await boss.offWork(QUEUE, { wait: true })
@@ -31,9 +31,8 @@ export function contestant({ eventsOf, measured, postSigned, until }) {
       await boss.start()
       await boss.createQueue(QUEUE)
     },
-    fill: async (count, given, terms, set = {}) => {
+    fill: async (count, given, terms) => {
       targets = given
-      settings = set
       atOnce = terms.atOnce
       deliveries = count
       await boss.deleteAllJobs(QUEUE)
