@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { accounts } from './accounts.ts'
 import { bundles } from './bundles.ts'
 import { costs } from './costs.ts'
+import { drain } from './drain.ts'
 import { fairness } from './fairness.ts'
 import { news } from './news.ts'
 import { ROOT } from './program.ts'
@@ -25,7 +26,7 @@ export interface Report {
 type Benchmark = (args: string[]) => Promise<Report>
 
 /** Those with targets, in the order in which all of them run. */
-const WITH_TARGETS: Record<string, Benchmark> = { ticks, news, accounts, bundles }
+const WITH_TARGETS: Record<string, Benchmark> = { ticks, drain, news, accounts, bundles }
 const BENCHMARKS: Record<string, Benchmark> = { ...WITH_TARGETS, costs, fairness, reports }
 
 async function run(name: string, benchmark: Benchmark, args: string[]): Promise<Ratio[]> {

@@ -6,12 +6,12 @@ const net = require('node:net')
 
 const note = (what) => appendFileSync(process.env.CONTACTS_FILE, `${what}\n`)
 
-const { connect } = net.Socket.prototype
+const connect = Reflect.get(net.Socket.prototype, 'connect')
 net.Socket.prototype.connect = function (...args) {
   const [first] = Array.isArray(args[0]) ? args[0] : args
   // No path: pipes to child processes are not the network.
   if (typeof first === 'object' && first.port !== undefined) note(`${first.host ?? first.hostname}:${first.port}`)
-  else if (typeof first === 'number') note(`${args[1]}:${first}`)
+  else if (typeof first === 'number') note(`${String(args[1])}:${first}`)
   return connect.apply(this, args)
 }
 
