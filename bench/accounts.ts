@@ -1,6 +1,6 @@
-// How long does one instance take for a tick of 1,000 accounts of 50 sessions, where the API takes 200 ms to answer? The built
-// function in a process of its own, warm, against a real Postgres; the double of the API is a process of its own, too.
-// `npm run bench -- accounts --accounts N --sessions N --rounds N --api-ms MS`
+// How long does a tick of 1,000 accounts of 50 sessions take, where the API takes 200 ms to answer, with one instance and with
+// several that share them? The built function in processes of its own, warm, against a real Postgres; the double of the API is
+// a process of its own, too. `npm run bench -- accounts --accounts N --sessions N --rounds N --api-ms MS --shares N`
 import { execFileSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import { migrateToLatest } from '../lib/migrate.ts'
@@ -10,7 +10,7 @@ import { startInstance, type WarmInstance } from '../test/support/bundle.ts'
 import type { ApiDouble } from './api.ts'
 import type { Report } from './main.ts'
 import { withPostgres } from './postgres.ts'
-import { ROOT, startProgram } from './program.ts'
+import { type Program, ROOT, startProgram } from './program.ts'
 import { median, rounded } from './statistics.ts'
 
 const MOST_SECONDS = 5
@@ -20,6 +20,7 @@ type Kind = 'all new' | 'unchanged' | 'changed'
 
 interface Tick {
   kind: Kind
+  instances: number
   seconds: number
   /** Of the API, at once. */
   mostCalls: number
@@ -35,6 +36,7 @@ export async function accounts(args: string[]): Promise<Report> {
       sessions: { type: 'string', default: '50' },
       rounds: { type: 'string', default: '3' },
       'api-ms': { type: 'string', default: '200' },
+      shares: { type: 'string', default: '4' },
     },
   })
   execFileSync(process.execPath, ['build.mjs'], { cwd: ROOT, stdio: 'inherit' })
@@ -48,45 +50,59 @@ export async function accounts(args: string[]): Promise<Report> {
       accessToken: 'token',
     }))
     const env = { DATABASE_URL: url, IVH_BASE_URL: await api.ask('open'), IVH_ACCOUNTS: JSON.stringify(list) }
-    const instance = startInstance('reconcile', env)
+    const instances = Array.from({ length: Number(values.shares) }, () => startInstance('reconcile', env))
+    const one = instances.slice(0, 1)
     try {
-      const measured: Tick[] = [await tick(instance, api, 'all new')]
+      const measured: Tick[] = [await tick(one, api, 'all new')]
+      // They connect, and their code gets warm.
+      await tick(instances, api, 'unchanged')
       for (let round = 0; round < Number(values.rounds); round += 1) {
-        measured.push(await tick(instance, api, 'unchanged'))
-        await api.ask('advance')
-        measured.push(await tick(instance, api, 'changed'))
+        for (const several of [one, instances]) {
+          measured.push(await tick(several, api, 'unchanged'))
+          await api.ask('advance')
+          measured.push(await tick(several, api, 'changed'))
+        }
       }
       return measured
     } finally {
-      await Promise.all([instance.stop(), api.stop(), db.destroy()])
+      await Promise.all([...instances.map((instance) => instance.stop()), api.stop(), db.destroy()])
     }
   })
-  const kinds = [...new Set(ticks.map(({ kind }) => kind))]
-  const secondsOf = (kind: Kind) => ticks.filter((one) => one.kind === kind).map(({ seconds }) => seconds)
+  const names = [...new Set(ticks.map(nameOf))]
+  const of = (name: string) => ticks.filter((one) => nameOf(one) === name)
   return {
-    table: Object.fromEntries(kinds.map((kind) => [kind, row(ticks.filter((one) => one.kind === kind))])),
+    table: Object.fromEntries(names.map((name) => [name, row(of(name))])),
     figures: ticks,
-    ratios: (['unchanged', 'changed'] as const).map((kind) => ({
-      name: `${values.accounts} accounts, ${kind}: seconds of a tick`,
-      values: secondsOf(kind),
-      target: { atMost: MOST_SECONDS },
-    })),
+    ratios: names
+      .filter((name) => !name.startsWith('all new'))
+      .map((name) => ({
+        name: `${values.accounts} accounts, ${name}: seconds of a tick`,
+        values: of(name).map(({ seconds }) => seconds),
+        target: { atMost: MOST_SECONDS },
+      })),
   }
 }
 
-async function tick(instance: WarmInstance, api: Awaited<ReturnType<typeof startProgram<ApiDouble>>>, kind: Kind) {
+const nameOf = ({ kind, instances }: Tick) => `${kind}, ${instances === 1 ? '1 instance' : `${instances} instances`}`
+
+/** Each of several instances has its share, which the bench invokes it for as the first one would. */
+async function tick(instances: WarmInstance[], api: Program<ApiDouble>, kind: Kind): Promise<Tick> {
   await api.ask('counts')
   const beganAt = performance.now()
-  const { result, thrown } = await instance.invoke()
+  const invoke = (instance: WarmInstance, index: number) => instance.invoke({ share: { index, of: instances.length } })
+  const invocations = await Promise.all(instances.map(invoke))
   const seconds = (performance.now() - beganAt) / 1_000
-  if (thrown !== undefined) throw new Error(thrown)
   const { calls, mostUnderWay: mostCalls } = await api.ask('counts')
   const outcomes: Record<string, number> = {}
-  for (const { outcome } of (result as { accounts: TickResult[] }).accounts) {
-    outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
+  for (const { result, thrown } of invocations) {
+    if (thrown !== undefined) throw new Error(thrown)
+    for (const { outcome } of (result as { accounts: TickResult[] }).accounts) {
+      outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
+    }
   }
-  console.log(`${kind}: ${rounded(seconds)} s, ${calls} calls, ${mostCalls} at once, ${JSON.stringify(outcomes)}`)
-  return { kind, seconds, calls, mostCalls, outcomes }
+  const ticked = { kind, instances: instances.length, seconds, calls, mostCalls, outcomes }
+  console.log(`${nameOf(ticked)}: ${rounded(seconds)} s, ${mostCalls} calls at once, ${JSON.stringify(outcomes)}`)
+  return ticked
 }
 
 /** Medians. */

@@ -97,6 +97,8 @@ export interface Config {
   /** What seals endpoint secrets in the database; empty: they are stored as they are. */
   keyring: Keyring
   webhookFunction: string | undefined
+  /** Among how many instances the accounts are shared. */
+  shares: number
   retention: Retention
   logLevel: LogLevel
   /** Where Tencent Cloud's own API is; its services are subdomains. */
@@ -152,6 +154,15 @@ const readers: { [Part in keyof Config]: (read: Read, env: Environment) => Confi
     read(
       'WEBHOOK_FUNCTION',
       v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z][A-Za-z0-9_-]{1,59}$/, 'is not the name of an SCF function'))),
+    ),
+  shares: (read) =>
+    read(
+      'RECONCILE_SHARES',
+      v.pipe(
+        v.optional(v.string(), '1'),
+        v.regex(/^([1-9]\d?|100)$/, 'is no whole number from 1 to 100'),
+        v.transform(Number),
+      ),
     ),
   retention: (read) => {
     const deliveriesDays = read('RETAIN_DELIVERIES_DAYS', daysKept(30))

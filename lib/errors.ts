@@ -12,7 +12,7 @@ export type ErrorCode =
   | 'database_unreachable' // no connection to Postgres, or lost
   | 'not_migrated' // the tables are missing or older than this code
   | 'migration_failed'
-  | 'invoke_failed' // the webhook function could not be invoked; its timer sweeps
+  | 'invoke_failed' // a function could not be invoked; its timer makes up for it
   | 'cloud_refused' // Tencent Cloud's API refused a call of a deployment; it did not take effect
   | 'cloud_unreachable' // nobody knows whether a call of a deployment took effect
   | 'deploy_failed' // a function did not become what it should

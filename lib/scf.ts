@@ -13,6 +13,13 @@ export function timeLimitMs(context: unknown): number {
   return v.parse(contextSchema, context).time_limit_in_ms
 }
 
+const namedSchema = v.fallback(v.object({ function_name: v.pipe(v.string(), v.minLength(1)) }), { function_name: '' })
+
+/** What the function that runs is called; empty where nobody says so. */
+export function ownName(context: unknown): string {
+  return v.parse(namedSchema, context).function_name
+}
+
 const timerSchema = v.object({ Type: v.pipe(v.string(), v.toLowerCase(), v.literal('timer')) })
 
 /** Whether a timer invoked the function, and not somebody who has something to do for it. */

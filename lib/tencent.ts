@@ -22,15 +22,15 @@ export const LATEST = '$LATEST'
  * Invokes the default alias of an SCF function asynchronously: done when SCF has taken the invocation, which it runs at
  * least once. Throws `invoke_failed`, and `config_invalid` without a credential.
  */
-export async function invokeFunction(cloud: Cloud, name: string): Promise<void> {
+export async function invokeFunction(cloud: Cloud, name: string, event: object = {}): Promise<void> {
   const client = await openClient(cloud, 'scf', '2018-04-16', INVOKE_TIMEOUT_SECONDS)
   try {
     // Without a qualifier SCF runs $LATEST.
     const which = { FunctionName: name, Qualifier: LIVE }
-    await client.request('Invoke', { ...which, InvocationType: 'Event', ClientContext: '{}' })
+    await client.request('Invoke', { ...which, InvocationType: 'Event', ClientContext: JSON.stringify(event) })
   } catch (error) {
     const reason = [codeOf(error), describe(error)].filter(Boolean).join(': ')
-    const message = `function ${name} was not invoked: ${reason}; its timer will deliver`
+    const message = `function ${name} was not invoked: ${reason}; its timer makes up for it`
     throw new AppError('invoke_failed', message, { cause: error })
   }
 }

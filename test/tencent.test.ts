@@ -118,7 +118,7 @@ describe('invokeFunction', () => {
     const fault = await faultOf(invokeFunction(cloudAt(api.url), 'rollcall-webhook'))
 
     expect(fault.code).toBe('invoke_failed')
-    expect(fault.message).toMatch(/^function rollcall-webhook was not invoked: .*; its timer will deliver$/)
+    expect(fault.message).toMatch(/^function rollcall-webhook was not invoked: .*; its timer makes up for it$/)
     expect(fault.message).toMatch(expected)
     expect(tell(fault)).not.toMatch(/hush|AKID|\n/)
   })
