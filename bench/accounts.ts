@@ -3,9 +3,10 @@
 // a process of its own, too. `npm run bench -- accounts --accounts N --sessions N --rounds N --api-ms MS --shares N`
 import { execFileSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
+import { type Kysely, sql } from 'kysely'
 import { migrateToLatest } from '../lib/migrate.ts'
 import type { TickResult } from '../lib/reconcile.ts'
-import { openDatabase } from '../lib/store/database.ts'
+import { type Database, openDatabase } from '../lib/store/database.ts'
 import { startInstance, type WarmInstance } from '../test/support/bundle.ts'
 import type { ApiDouble } from './api.ts'
 import type { Report } from './main.ts'
@@ -26,6 +27,8 @@ interface Tick {
   mostCalls: number
   calls: number
   outcomes: Record<string, number>
+  /** Written by Postgres, for each account. */
+  walBytes: number
 }
 
 export async function accounts(args: string[]): Promise<Report> {
@@ -34,7 +37,7 @@ export async function accounts(args: string[]): Promise<Report> {
     options: {
       accounts: { type: 'string', default: '1000' },
       sessions: { type: 'string', default: '50' },
-      rounds: { type: 'string', default: '3' },
+      rounds: { type: 'string', default: '2' },
       'api-ms': { type: 'string', default: '200' },
       shares: { type: 'string', default: '4' },
     },
@@ -53,14 +56,14 @@ export async function accounts(args: string[]): Promise<Report> {
     const instances = Array.from({ length: Number(values.shares) }, () => startInstance('reconcile', env))
     const one = instances.slice(0, 1)
     try {
-      const measured: Tick[] = [await tick(one, api, 'all new')]
+      const measured: Tick[] = [await tick(db, one, api, 'all new')]
       // They connect, and their code gets warm.
-      await tick(instances, api, 'unchanged')
+      await tick(db, instances, api, 'unchanged')
       for (let round = 0; round < Number(values.rounds); round += 1) {
         for (const several of [one, instances]) {
-          measured.push(await tick(several, api, 'unchanged'))
+          measured.push(await tick(db, several, api, 'unchanged'))
           await api.ask('advance')
-          measured.push(await tick(several, api, 'changed'))
+          measured.push(await tick(db, several, api, 'changed'))
         }
       }
       return measured
@@ -86,8 +89,14 @@ export async function accounts(args: string[]): Promise<Report> {
 const nameOf = ({ kind, instances }: Tick) => `${kind}, ${instances === 1 ? '1 instance' : `${instances} instances`}`
 
 /** Each of several instances has its share, which the bench invokes it for as the first one would. */
-async function tick(instances: WarmInstance[], api: Program<ApiDouble>, kind: Kind): Promise<Tick> {
+async function tick(
+  db: Kysely<Database>,
+  instances: WarmInstance[],
+  api: Program<ApiDouble>,
+  kind: Kind,
+): Promise<Tick> {
   await api.ask('counts')
+  const walBefore = await walBytesOf(db)
   const beganAt = performance.now()
   const invoke = (instance: WarmInstance, index: number) => instance.invoke({ share: { index, of: instances.length } })
   const invocations = await Promise.all(instances.map(invoke))
@@ -100,13 +109,28 @@ async function tick(instances: WarmInstance[], api: Program<ApiDouble>, kind: Ki
       outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
     }
   }
-  const ticked = { kind, instances: instances.length, seconds, calls, mostCalls, outcomes }
+  const count = Object.values(outcomes).reduce((sum, one) => sum + one, 0)
+  const walBytes = ((await walBytesOf(db)) - walBefore) / count
+  const ticked = { kind, instances: instances.length, seconds, calls, mostCalls, outcomes, walBytes }
   console.log(`${nameOf(ticked)}: ${rounded(seconds)} s, ${mostCalls} calls at once, ${JSON.stringify(outcomes)}`)
   return ticked
 }
 
+/** Written since there is this Postgres. */
+async function walBytesOf(db: Kysely<Database>): Promise<number> {
+  const { rows } = await sql<{ bytes: number }>`select (pg_current_wal_insert_lsn() - '0/0')::float8 as bytes`.execute(
+    db,
+  )
+  return rows[0]?.bytes ?? NaN
+}
+
 /** Medians. */
 function row(ticks: Tick[]): Report['table'][string] {
-  const of = (key: 'seconds' | 'calls' | 'mostCalls') => rounded(median(ticks.map((one) => one[key])))
-  return { seconds: of('seconds'), 'calls of the API': of('calls'), 'at once': of('mostCalls') }
+  const of = (key: 'seconds' | 'calls' | 'mostCalls' | 'walBytes') => rounded(median(ticks.map((one) => one[key])))
+  return {
+    seconds: of('seconds'),
+    'calls of the API': of('calls'),
+    'at once': of('mostCalls'),
+    'bytes of WAL an account': of('walBytes'),
+  }
 }

@@ -1,12 +1,14 @@
 // How long is it from the commit of a change to its receipt? Twenty accounts tick once a second, one after the other, and each
 // tick commits a share of the events; an endpoint for each account. Warm, the webhook function is invoked after each commit,
 // with the instances that serverless.yml gives it; cold, each invocation is a fresh process of what is deployed. Left out: how
-// long SCF takes to pass an invocation on, and the way to Postgres and receivers, which are on this machine.
+// long SCF takes to pass an invocation on, and the way to Postgres and receivers, which are on this machine. Beside them as many
+// bare POSTs, with no database: what the machine can do at all while other work is on it.
 // `npm run bench -- news --rounds N --seconds N --rates 10,100,1000 --instances N --cold N`
 import { execFileSync } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { type Kysely, sql } from 'kysely'
+import { openAgents, send } from '../lib/http.ts'
 import { migrateToLatest } from '../lib/migrate.ts'
 import { type Database, openDatabase } from '../lib/store/database.ts'
 import { invokeBundle } from '../test/support/bundle.ts'
@@ -29,6 +31,7 @@ interface Bench {
   url: string
   db: Kysely<Database>
   receivers: Program<Receivers>
+  urls: string[]
   webhook: Program<Webhook>
   sources: Source[]
 }
@@ -67,6 +70,7 @@ export async function news(args: string[]): Promise<Report> {
       const rounds: Round[] = []
       for (let index = 0; index < count; index += 1) {
         for (const rate of rates) rounds.push(await warmRound(bench, rate, measureMs))
+        rounds.push(await bareRound(bench, Math.max(...rates), measureMs))
         if (cold > 0) rounds.push(await coldRound(bench, cold))
       }
       return rounds
@@ -96,7 +100,7 @@ async function open(url: string, instances: string): Promise<Bench> {
   const urls = await receivers.ask('open', SHAPE.accounts)
   const { sources } = await prepare(db, urls, SHAPE)
   await webhook.ask('warm', Number(instances))
-  return { url, db, receivers, webhook, sources }
+  return { url, db, receivers, urls, webhook, sources }
 }
 
 async function warmRound(bench: Bench, rate: number, measureMs: number): Promise<Round> {
@@ -131,6 +135,30 @@ async function write({ db, webhook, sources }: Bench, rate: number, forMs: numbe
     void webhook.ask('invoke')
   }
   return committed
+}
+
+/** As many POSTs as there are events, in the same steps. */
+async function bareRound(bench: Bench, rate: number, measureMs: number): Promise<Round> {
+  const { receivers, urls } = bench
+  const agents = openAgents()
+  const sent = new Map<string, number>()
+  const post = (index: number) => {
+    const headers = { 'webhook-id': `bare${index}`, 'content-type': 'application/json' }
+    const request = { method: 'POST', headers, body: 'x'.repeat(600), deadlineMs: 15_000, maxBytes: 1_024 } as const
+    sent.set(`bare${index}`, nowMs())
+    return send(agents, new URL(urls[index % urls.length]!), request)
+  }
+  await receivers.ask('take')
+  const posts = Math.max(1, Math.round((rate * TICK_MS) / 1_000 / SHAPE.accounts))
+  const beganAt = performance.now()
+  const answers: Promise<unknown>[] = []
+  for (let index = 0; (index * 1_000) / rate < measureMs; index += posts) {
+    await sleep(Math.max(0, beganAt + (index * 1_000) / rate - performance.now()))
+    for (let one = 0; one < posts; one += 1) answers.push(post(index + one))
+  }
+  await Promise.all(answers)
+  const counts = { committedPerSecond: rate, drains: 0, throttled: 0 }
+  return summed(bench, { name: `bare POSTs, ${rate} a second`, rate, ...counts }, sent)
 }
 
 async function coldRound(bench: Bench, count: number): Promise<Round> {
