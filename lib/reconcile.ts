@@ -48,7 +48,7 @@ export interface TickOptions {
 }
 
 /** Mostly waiting for the API: one that hangs must not keep the others from beginning. */
-const ACCOUNTS_AT_ONCE = 64
+const ACCOUNTS_AT_ONCE = 256
 const STATS_AT_ONCE = 16
 /** The most that one tick asks statsession for. */
 export const STATS_PER_TICK = 500
@@ -147,20 +147,22 @@ async function listAndCommit(
     const before = locked.now > listedAt ? locked.now : listedAt
     const window = { after: locked.listedAt, completeAfter: locked.completeAt, before }
     const { transitions, complete, settled } = diff(known, part.listing, evidence, window, unasked)
+    const changes = countChanges(transitions)
+    const eventCount = Object.values(changes).reduce((sum, count) => sum + count, 0)
+    // Made as they are appended: the bodies of all at once would be most of the memory that a first tick takes.
     const events = eventsOf(transitions, account.name, locked.position, () => newId('evt_'))
 
     const incarnationIds = await saveTransitions(tx, accountId, transitions, listedAt)
     await appendEvents(tx, accountId, events, incarnationIds)
-    const deliveries = events.length > 0 ? await fanOut(tx, accountId, locked.position) : 0
-    const changes = countChanges(transitions)
+    const deliveries = eventCount > 0 ? await fanOut(tx, accountId, locked.position) : 0
     await saveSnapshot(tx, { accountId, listedAt, complete, sessionCount, changes, durationMs: durationMs() })
-    const position = locked.position + events.length
+    const position = locked.position + eventCount
     const completeAt = complete ? listedAt : locked.completeAt
     const seen = settled
       ? { digest, fingerprints, answerDigest: answerDigestOf(bytesDigest, digest) }
       : { digest: null, fingerprints: null, answerDigest: null }
     await advanceAccount(tx, accountId, { listedAt, completeAt, position, ...seen })
-    return { ...listed, ...asked, outcome: 'committed', complete, events: events.length, deliveries }
+    return { ...listed, ...asked, outcome: 'committed', complete, events: eventCount, deliveries }
   })
 }
 

@@ -41,29 +41,27 @@ interface State {
 }
 
 /**
- * The events of all transitions, in their order, with positions that follow `position`. `newId` gives an id never given
+ * The events of all transitions, in their order and one at a time, with positions that follow `position`. `newId` gives an id never given
  * before. Each event shows its session as it was right after its own change, and `previous` as it was right before: in the
  * API's own order of statuses, the state one event earlier. Body: CloudEvents 1.0 JSON.
  */
-export function eventsOf(
+export function* eventsOf(
   transitions: Transition[],
   account: string,
   position: number,
   newId: () => string,
-): SessionEvent[] {
-  const events: SessionEvent[] = []
+): Generator<SessionEvent> {
   for (const { before, after, changes } of transitions) {
     let previous = before && lastState(before)
     for (const [step, change] of changes.entries()) {
       const isLast = step === changes.length - 1
       const reached = { position: position + 1, revision: after.revision - changes.length + step + 1 }
       const state = isLast ? lastState(after) : passingState(change)
-      events.push(eventOf(after, change, { account, id: newId(), ...reached, state, previous }))
+      yield eventOf(after, change, { account, id: newId(), ...reached, state, previous })
       previous = state
       position += 1
     }
   }
-  return events
 }
 
 function lastState(session: Session): State {

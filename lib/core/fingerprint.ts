@@ -10,8 +10,9 @@ const BYTES = 8
 /** The most buckets there are. Fewer suit a shorter list: a power of two, each of as many neighbours. */
 const BUCKETS = 2 ** 14
 const SESSIONS_PER_BUCKET = 8
-/** How far from that a listing may get until its buckets are dealt anew, so that one on the verge does not do so each time. */
-const SLACK = 4
+/** A listing may become so many times as long, or as short, until its buckets are dealt anew: else one on the verge would do it each time. */
+const LONGER = 2
+const SHORTER = 4
 
 const START = 0x811c9dc5
 /** Of two hashes that know nothing of each other. The first is that of FNV. */
@@ -120,5 +121,5 @@ const placeOf = (bucket: number, count: number) => Math.floor((bucket * count) /
 function countFor(sessions: number, before: Fingerprints | null): number {
   const best = Math.min(BUCKETS, 2 ** Math.ceil(Math.log2(Math.max(1, sessions / SESSIONS_PER_BUCKET))))
   const now = (before?.length ?? 0) / BYTES
-  return now >= best / SLACK && now <= best * SLACK ? now : best
+  return now >= best / LONGER && now <= best * SHORTER ? now : best
 }

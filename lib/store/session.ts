@@ -83,9 +83,11 @@ function window(after: Date | null, before: Date | null): Window | null {
 /** Row ids of incarnations by session id: within one tick each id has one. */
 export type IncarnationIds = ReadonlyMap<string, number>
 
+const SESSIONS_AT_ONCE = 1_000
+
 /**
  * Stores what became of each session: its row, and its versions as the listing of `listedAt` shows them. One statement a
- * table and step, however many sessions.
+ * table and step, for 1,000 sessions each: more at once would be most of the memory that a first tick takes.
  */
 export async function saveTransitions(
   tx: Transaction<Database>,
@@ -94,11 +96,11 @@ export async function saveTransitions(
   listedAt: Date,
 ): Promise<IncarnationIds> {
   if (transitions.length === 0) return new Map()
-  const ids = await upsertSessions(
-    tx,
-    accountId,
-    transitions.map((transition) => transition.after),
-  )
+  const ids = new Map<string, number>()
+  for (let from = 0; from < transitions.length; from += SESSIONS_AT_ONCE) {
+    const some = transitions.slice(from, from + SESSIONS_AT_ONCE).map((transition) => transition.after)
+    for (const [sessionId, id] of await upsertSessions(tx, accountId, some)) ids.set(sessionId, id)
+  }
   const idsOf = (chosen: Transition[]) => chosen.flatMap(({ after }) => ids.get(after.id) ?? [])
   // Closed before opened, in statements of their own: the parts of one statement run in no order, and a session would
   // for a moment have two open versions.

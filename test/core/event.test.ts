@@ -63,7 +63,7 @@ describe('the body', () => {
     const started = { after: new Date('2026-11-22T09:59:55.100Z'), before: new Date('2026-11-22T10:00:00.123Z') }
     const after: Session = { ...before, look: { ...before.look, started: true }, started, revision: 3 }
 
-    const events = eventsOf([{ before, after, changes: ['started'] }], 'default', 41, () => 'evt_0f')
+    const events = [...eventsOf([{ before, after, changes: ['started'] }], 'default', 41, () => 'evt_0f')]
 
     const body =
       '{"specversion":"1.0","id":"evt_0f","source":"/accounts/default","type":"session.started","subject":"m123",' +
@@ -108,7 +108,7 @@ describe('the body', () => {
       changes: ['created', 'ready', 'started', 'closed'],
     }
 
-    const bodies = eventsOf([whole], 'beijing', 0, counted()).map(parse)
+    const bodies = [...eventsOf([whole], 'beijing', 0, counted())].map(parse)
 
     const five = '2026-11-22T10:05:00.000Z'
     const stepOf = (
@@ -247,7 +247,7 @@ describe('over any history', () => {
       changes: [],
     }
 
-    expect(eventsOf([silent], 'default', 7, () => expect.unreachable())).toEqual([])
+    expect([...eventsOf([silent], 'default', 7, () => expect.unreachable())]).toEqual([])
   })
 
   test('every body is a CloudEvent: its required attributes and extensions are as the specification wants them', () => {

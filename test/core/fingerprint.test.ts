@@ -172,7 +172,7 @@ describe('the part that changed', () => {
       fingerprintsOf(listing(Array.from({ length: sessions }, (_, i) => item(`s${i}`, 1))), then).length / 8
 
     expect([0, 8, 9, 64, 65, 200_000].map((sessions) => sizeOf(sessions, null))).toEqual([1, 1, 2, 8, 16, 16_384])
-    expect([65, 256, 257, 16, 8].map((sessions) => sizeOf(sessions, before))).toEqual([8, 8, 64, 8, 1])
+    expect([65, 128, 129, 16, 8].map((sessions) => sizeOf(sessions, before))).toEqual([8, 8, 32, 8, 1])
   })
 
   test('buckets are as sessions were stored with them', () => {

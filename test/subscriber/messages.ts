@@ -22,7 +22,7 @@ export function bodiesOf(history: Tick[]): string[] {
   return play(history)
     .flatMap(({ result }) => result.transitions)
     .reduce<string[]>((bodies, transition) => {
-      const events = eventsOf([transition], 'default', bodies.length, () => `evt_${(last += 1)}`)
+      const events = [...eventsOf([transition], 'default', bodies.length, () => `evt_${(last += 1)}`)]
       return [...bodies, ...events.map(({ body }) => body)]
     }, [])
 }
