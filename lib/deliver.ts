@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
 import { postsOf } from './core/batch.ts'
 import {
@@ -12,9 +13,11 @@ import {
 import type { Keyring } from './core/seal.ts'
 import { newId } from './id.ts'
 import { type Content, messageFor } from './message.ts'
+import { openPlaces } from './places.ts'
 import { post, type Poster } from './post.ts'
 import type { Database } from './store/database.ts'
 import { claim, type Claim, untilRate } from './store/claim.ts'
+import { release } from './store/release.ts'
 import { settle, type Settlement } from './store/settle.ts'
 import { explainDatabaseError } from './store/fault.ts'
 import { announceStalled } from './store/operator.ts'
@@ -46,6 +49,14 @@ export interface DrainOptions {
 /** The deliveries of one POST, all to one endpoint. */
 type PostClaims = [Claim, ...Claim[]]
 
+/** A claimed POST. Times by `performance.now()`. */
+interface Post {
+  endpointId: string
+  claims: PostClaims
+  leaseEnd: number
+  startBy: number
+}
+
 const ALWAYS = { retryForMs: RETRY_FOR_MS, hangsAfterMs: HANGS_AFTER_MS }
 /** Time kept for the last settle. */
 const RESERVE_MS = 500
@@ -54,6 +65,10 @@ const RESERVE_MS = 500
  * its own: drains that wait for one slow endpoint must not ask for it all the time, so each waits twice as long as before.
  */
 const LOOK_AGAIN_MS = { first: 50, longest: 2_000 }
+/** What ends within it of the first is settled together, unless it is half of what is held. */
+const COLLECT_MS = 10
+/** What was claimed ahead waits no longer for its place: an endpoint that was changed must not get what is meant for the old one. */
+const LONGEST_WAIT_MS = 1_000
 /** Where an endpoint has a rate: what it leaves unused for longer is lost. */
 const LONGEST_LOOK_FOR_RATE_MS = 250
 
@@ -82,58 +97,59 @@ async function claimAndPost(db: Kysely<Database>, poster: Poster, options: Drain
   // What is claimed gets its full time; a drain that has less in all gives half of it.
   const lastClaimMs = Math.min(postDeadlineMs, timeMs / 2)
   const result: DrainResult = { claimed: 0, delivered: 0, retried: 0, dead: 0 }
-  const inFlight = new Map<string, number>()
-  const finished: Settlement[] = []
-  let underWay = 0
+  let settlements: Settlement[] = []
   let lookMs = LOOK_AGAIN_MS.first
   let longestLookMs = LOOK_AGAIN_MS.longest
   let fault: unknown
-  let wake = () => {}
 
-  const start = async (claims: PostClaims, leaseEnd: number) => {
-    const [{ endpointId }] = claims
-    underWay += 1
-    inFlight.set(endpointId, (inFlight.get(endpointId) ?? 0) + 1)
-    const deadlineMs = Math.min(postDeadlineMs, end - performance.now())
-    const { settlements, fault: met } = await attempt(poster, claims, deadlineMs, leaseEnd, options)
-    finished.push(...settlements)
-    fault ??= met
-    underWay -= 1
-    inFlight.set(endpointId, (inFlight.get(endpointId) ?? 0) - 1)
-    wake()
+  const places = openPlaces<Post>({
+    concurrency,
+    perEndpoint,
+    send: async ({ claims, leaseEnd }) => {
+      const deadlineMs = Math.min(postDeadlineMs, end - performance.now())
+      const { settlements: own, fault: met } = await attempt(poster, claims, deadlineMs, leaseEnd, options)
+      settlements.push(...own)
+      fault ??= met
+      return own.every(({ verdict }) => verdict.kind === 'delivered')
+    },
+  })
+  const mayClaim = () => end - performance.now() > lastClaimMs
+  const settleEnded = async () => {
+    const { unsent } = places.take()
+    const ended = settlements
+    settlements = []
+    if (ended.length > 0) await settle(db, ended)
+    for (const { verdict } of ended) result[COUNTED_AS[verdict.kind]] += 1
+    const unsentClaims = unsent.flatMap(({ claims }) => claims)
+    if (unsentClaims.length > 0) await release(db, unsentClaims)
+    result.claimed -= unsentClaims.length
+  }
+  const claimMore = async () => {
+    const { held, limit } = places.demand()
+    if (limit <= 0 || !mayClaim()) return
+    const leaseEnd = performance.now() + leaseMs
+    const claims = await claim(db, { ...ALWAYS, limit, perEndpoint, held, leaseMs })
+    result.claimed += claims.length
+    if (claims.some(({ isRated }) => isRated)) longestLookMs = LONGEST_LOOK_FOR_RATE_MS
+    const startBy = Math.min(performance.now() + LONGEST_WAIT_MS, end - lastClaimMs)
+    places.add(postsOf(claims).map((claims) => ({ endpointId: claims[0].endpointId, claims, leaseEnd, startBy })))
   }
 
-  for (;;) {
-    const free = concurrency - underWay
-    const mayClaim = end - performance.now() > lastClaimMs
-    if (free > 0 && mayClaim) {
-      const leaseEnd = performance.now() + leaseMs
-      const claims = await claim(db, { ...ALWAYS, limit: free, perEndpoint, inFlight, leaseMs })
-      result.claimed += claims.length
-      if (claims.some(({ isRated }) => isRated)) longestLookMs = LONGEST_LOOK_FOR_RATE_MS
-      for (const together of postsOf(claims)) void start(together, leaseEnd)
-    }
-    let sleepMs = lookMs
-    if (underWay === 0 && finished.length === 0) {
-      const waitMs = mayClaim ? await untilRate(db) : null
+  try {
+    for (;;) {
+      await settleEnded()
+      await claimMore()
+      if (places.count() > 0) {
+        const hasEnded = await places.untilEnded(lookMs, COLLECT_MS)
+        lookMs = hasEnded ? LOOK_AGAIN_MS.first : Math.min(2 * lookMs, longestLookMs)
+        continue
+      }
+      const waitMs = mayClaim() ? await untilRate(db) : null
       if (waitMs === null) break
-      sleepMs = Math.min(waitMs, LONGEST_LOOK_FOR_RATE_MS)
+      await sleep(Math.min(waitMs, LONGEST_LOOK_FOR_RATE_MS))
     }
-    if (finished.length === 0) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, sleepMs)
-        wake = () => {
-          clearTimeout(timer)
-          resolve()
-        }
-      })
-      lookMs = finished.length > 0 ? LOOK_AGAIN_MS.first : Math.min(2 * lookMs, longestLookMs)
-    }
-    if (finished.length > 0) {
-      const settlements = finished.splice(0)
-      await settle(db, settlements)
-      for (const { verdict } of settlements) result[COUNTED_AS[verdict.kind]] += 1
-    }
+  } finally {
+    places.close()
   }
   if (fault instanceof Error) throw fault
   return result

@@ -72,14 +72,21 @@ export function send(agents: Agents, url: URL, request: Request): Promise<Answer
       reject(new RequestFault(where, `${where}: ${error.code ?? error.name}`, { cause: error }))
     }
 
-    const outgoing = (secure ? https : http).request(url, {
+    const headers = {
+      host: url.host,
+      'accept-encoding': 'identity',
+      'content-length': String(Buffer.byteLength(request.body)),
+      ...request.headers,
+    }
+    const outgoing = (secure ? https : http).request({
+      protocol: url.protocol,
       agent: agents[secure ? 'https:' : 'http:'],
+      host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+      port: url.port,
+      path: url.pathname + url.search,
       method: request.method,
-      headers: {
-        'accept-encoding': 'identity',
-        'content-length': String(Buffer.byteLength(request.body)),
-        ...request.headers,
-      },
+      // An array: Node sends it in one piece with the body.
+      headers: Object.entries(headers).flat(),
     })
     const timer = setTimeout(() => {
       const fault = new RequestFault(

@@ -10,6 +10,8 @@ import { ForbiddenAddress, guardedLookup } from './resolve.ts'
 export interface Poster {
   guard: AddressGuard
   agents: Agents
+  /** The URLs of endpoints, by their text, that may be connected to as far as their text says. */
+  allowed: Map<string, URL>
 }
 
 /** What a POST sends. */
@@ -23,7 +25,7 @@ const MAX_ANSWER_BYTES = 16 * 1024
 
 /** A poster whose connections go only where the guard lets them. `dnsServers` as `address:port`, instead of the system's. */
 export function openPoster(guard: AddressGuard, dnsServers?: readonly string[]): Poster {
-  return { guard, agents: openAgents(guardedLookup(guard, dnsServers)) }
+  return { guard, agents: openAgents(guardedLookup(guard, dnsServers)), allowed: new Map() }
 }
 
 /**
@@ -42,11 +44,8 @@ export async function postAndRead(
   deadlineMs: number,
 ): Promise<{ outcome: Outcome; body: Buffer }> {
   try {
-    const url = new URL(endpoint)
-    const literal = literalAddress(url)
-    const isForbidden = literal !== undefined && !isAllowed(poster.guard, literal)
-    // Node would send a user name and password as a header.
-    if (isForbidden || url.username || url.password) return { outcome: { kind: 'forbidden_address' }, body: NOTHING }
+    const url = allowedUrl(poster, endpoint)
+    if (!url) return { outcome: { kind: 'forbidden_address' }, body: NOTHING }
     const request = { method: 'POST', ...message, deadlineMs, maxBytes: MAX_ANSWER_BYTES } as const
     const { status, headers, body } = await send(poster.agents, url, request)
     const asked = retryAfterMs(headers['retry-after'], new Date())
@@ -57,6 +56,21 @@ export async function postAndRead(
 }
 
 const NOTHING = Buffer.alloc(0)
+const MOST_ALLOWED = 1_000
+
+/** Undefined for one that its text forbids already. Throws TypeError for what is no URL. */
+function allowedUrl({ guard, allowed }: Poster, endpoint: string): URL | undefined {
+  const known = allowed.get(endpoint)
+  if (known) return known
+  const url = new URL(endpoint)
+  const literal = literalAddress(url)
+  if (literal !== undefined && !isAllowed(guard, literal)) return undefined
+  // Node would send a user name and password as a header.
+  if (url.username || url.password) return undefined
+  if (allowed.size >= MOST_ALLOWED) allowed.clear()
+  allowed.set(endpoint, url)
+  return url
+}
 
 function outcomeOf(error: unknown): Outcome {
   if (!(error instanceof RequestFault)) return { kind: 'broken_answer' }

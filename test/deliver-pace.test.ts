@@ -15,8 +15,8 @@ afterEach(() => world.close())
 
 const poster = loopbackPoster()
 
-/** A receiver that answers one event-loop turn later, and how many requests it had at once at most. */
-async function counting(status: () => number) {
+/** A receiver that answers after a moment, and how many requests it had at once at most. */
+async function counting(status: () => number, afterMs = 20) {
   let [now, most] = [0, 0]
   const receiver = await world.subscribe({}, () => (response) => {
     now += 1
@@ -24,7 +24,7 @@ async function counting(status: () => number) {
     setTimeout(() => {
       now -= 1
       response.writeHead(status()).end()
-    }, 20)
+    }, afterMs)
   })
   return { receiver, most: () => most }
 }
@@ -54,6 +54,22 @@ test('an endpoint that is back gets its backlog, more and more at once', async (
   expect(most()).toBeLessThanOrEqual(8)
   expect(receiver.unverified).toBe(0)
   expect(await showEndpoint(world.db, receiver.id)).toMatchObject({ failures: 0, failingSince: null, pending: 0 })
+})
+
+test('what was claimed ahead of an endpoint that then fails is not sent, and has no attempt', async () => {
+  let answers = 0
+  const { receiver, most } = await counting(() => ((answers += 1) <= 200 ? 204 : 500), 1)
+  await seed(world.db, { sessions: 600 })
+
+  const result = await drain(world.db, poster, { timeMs: 20_000, random: () => 1 - 1e-9 })
+
+  const attempts = sql<{ sum: number }>`select sum(attempts)::integer as sum from delivery`
+  const { rows } = await attempts.execute(world.db)
+  expect(result.delivered).toBe(200)
+  expect(most()).toBe(8)
+  // Those under way with the first that failed, and tries one at a time until it is left alone.
+  expect(receiver.received.length).toBeLessThanOrEqual(200 + 8 + 8)
+  expect([rows[0]?.sum, result.claimed]).toEqual([receiver.received.length, receiver.received.length])
 })
 
 test('an endpoint that failed for 5 days at three events is disabled by the next failure, and keeps them all', async () => {

@@ -48,11 +48,10 @@ const options = () => ({ concurrency: terms.atOnce, perEndpoint: terms.perEndpoi
 
 async function claimAndSettle(): Promise<void> {
   const { atOnce: limit, perEndpoint } = terms
-  const inFlight = new Map<string, number>()
   const asked = {
     limit,
     perEndpoint,
-    inFlight,
+    held: new Map(),
     leaseMs: LEASE_MS,
     retryForMs: RETRY_FOR_MS,
     hangsAfterMs: HANGS_AFTER_MS,

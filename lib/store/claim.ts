@@ -32,11 +32,19 @@ export interface Claim {
   hopeless: boolean
 }
 
+/** What a drain holds of an endpoint, and how many POSTs more than may be under way it can make soon. */
+export interface Held {
+  posts: number
+  /** Of these POSTs, and of those that have ended and are not settled. */
+  events: number
+  ahead: number
+}
+
 /** What a claim may take on. Counts are of POSTs, which for some endpoints have several events. */
 export interface ClaimOptions {
   limit: number
   perEndpoint: number
-  inFlight: ReadonlyMap<string, number>
+  held: ReadonlyMap<string, Held>
   leaseMs: number
   retryForMs: number
   /** An endpoint with a POST under way for longer is left to the drains that wait for it. */
@@ -76,21 +84,22 @@ const heads = (condition: ReturnType<typeof sql>, order: ReturnType<typeof sql>)
   for update skip locked`
 
 /**
- * Claims due deliveries for `leaseMs`, enough for `limit` POSTs, at most `perEndpoint` of any one endpoint less those of
- * `inFlight`, and twice as many over all drains; fewer of one that recovers, that has a rate, or, one at a time over all
- * drains, that fails. A delivery that was tried before has a POST of its own. Only the oldest pending delivery of a lane can be
- * claimed; rows that another drain is claiming are passed over. A claim that is never settled falls due again when its lease
- * ends.
+ * Claims due deliveries for `leaseMs`, enough for `limit` POSTs. Of any one endpoint at most `perEndpoint` less what is `held`,
+ * and twice as many over all drains, or `ahead` more where it has no trouble; fewer of one that recovers, that has a rate, or, one
+ * at a time over all drains, that fails. A delivery that was tried before has a POST of its own. Only the oldest pending delivery
+ * of a lane can be claimed; rows that another drain is claiming are passed over. A claim that is neither settled nor released falls
+ * due again when its lease ends.
  */
 export async function claim(db: Kysely<Database>, options: ClaimOptions): Promise<Claim[]> {
   // The end of a lease that a claim so long ago gave.
   const leaseOf = (agoMs: number) => sql`now() + ${options.leaseMs - agoMs} * interval '1 millisecond'`
   const lease = leaseOf(0)
+  const own = [...options.held].map(([id, held]) => ({ id, ...held }))
   const mostUnderWay = sql`${DRAINS_PER_ENDPOINT * options.perEndpoint}::integer`
   const { rows } = await sql<Claim>`
     with busy as materialized (
-      select key as id, value::integer as posts
-      from jsonb_each_text(${JSON.stringify(Object.fromEntries(options.inFlight))}::jsonb)
+      select * from jsonb_to_recordset(${JSON.stringify(own)}::jsonb) as own (
+        id text, posts integer, events integer, ahead integer)
     ), slow as materialized (
       -- How much these may get is in their rows, which one claim at a time reads and changes.
       select id, batch_size, pace, rate_per_second, next_send_at
@@ -99,7 +108,14 @@ export async function claim(db: Kysely<Database>, options: ClaimOptions): Promis
     ), open as materialized (
       select id, batch_size, pace, coalesce(busy.posts, 0) as busy,
         case when hangs and coalesce(busy.posts, 0) = 0 then 0 else greatest(0, least(
-          least(${options.perEndpoint}, pace) - coalesce(busy.posts, 0), tokens, ${mostUnderWay} - leased / batch_size)) end as places
+          least(${options.perEndpoint}, pace, ${mostUnderWay} - others) - coalesce(busy.posts, 0)
+          -- Ahead only of one that is known for no trouble, and that other drains leave room for.
+          + case when pace is null and tokens is null and others <= ${mostUnderWay} - ${options.perEndpoint}
+            then coalesce(busy.ahead, 0) else 0 end,
+          tokens,
+          -- What is looked at is locked: of each no more than makes all alike, or nearly.
+          ceil((${options.limit} + sum(coalesce(busy.posts, 0)) over ())::float8 / count(*) over ())::integer
+            - coalesce(busy.posts, 0))) end as places
       from (
         select id, batch_size, null::integer as pace, null::integer as tokens
         from endpoint where ${isOpen} and pace is null and rate_per_second is null
@@ -108,7 +124,8 @@ export async function claim(db: Kysely<Database>, options: ClaimOptions): Promis
           * least(${RATE_SLACK}, extract(epoch from now() - coalesce(next_send_at, '2000-01-01'))))::integer
         from slow
       ) as endpoint left join busy using (id) cross join lateral (
-        select count(*) as leased, coalesce(min(due_at) <= ${leaseOf(options.hangsAfterMs)}, false) as hangs
+        select greatest(0, count(*) - coalesce(busy.events, 0))::integer / batch_size as others,
+          coalesce(min(due_at) <= ${leaseOf(options.hangsAfterMs)}, false) as hangs
         from (
           select due_at from delivery
           where delivery.endpoint_id = endpoint.id and delivery.due_at > greatest(now(), ${leaseOf(POST_DEADLINE_MS)})
@@ -118,9 +135,13 @@ export async function claim(db: Kysely<Database>, options: ClaimOptions): Promis
             and delivery.attempts > 0
             and not exists (select from attempt where delivery_id = delivery.id and number = delivery.attempts)
           order by delivery.due_at
-          limit ${mostUnderWay} * endpoint.batch_size
+          limit ${mostUnderWay} * endpoint.batch_size + coalesce(busy.events, 0)
         ) as under_way
       ) as under_way
+      where exists (
+        select from delivery
+        where delivery.endpoint_id = endpoint.id and delivery.due_at <= now() and delivery.state = 'pending'
+          and delivery.attempts >= 0)
     ), head as materialized (
       select open.id as endpoint_id, open.busy, picked.id, picked.post
       from open cross join lateral (

@@ -5,10 +5,11 @@ import type { Verdict } from '../../lib/core/retry.ts'
 import { createSession } from '../../lib/local/simulator/simulator.ts'
 import { tick } from '../../lib/reconcile.ts'
 import type { Claim } from '../../lib/store/claim.ts'
+import { release } from '../../lib/store/release.ts'
 import { settle } from '../../lib/store/settle.ts'
 import { addEndpoint, updateEndpoint } from '../../lib/store/endpoint.ts'
 import { disableEndpoint, enableEndpoint } from '../../lib/store/endpoint-state.ts'
-import { claimAll } from '../support/claim.ts'
+import { claimAll, holding } from '../support/claim.ts'
 import { eventually } from '../support/receiver.ts'
 import { openWorld, type World } from '../support/world.ts'
 
@@ -74,8 +75,8 @@ describe('a claim', () => {
     await deliverables(3)
     const [busy = '', idle = ''] = [ids[index], ids[1 - index]]
 
-    const one = await claimAll(world.db, { limit: 1, inFlight: new Map([[busy, 1]]) })
-    const more = await claimAll(world.db, { limit: 2, inFlight: new Map([[busy, 3]]) })
+    const one = await claimAll(world.db, { limit: 1, held: holding({ [busy]: 1 }) })
+    const more = await claimAll(world.db, { limit: 2, held: holding({ [busy]: 3 }) })
 
     expect(endpointsOf(one)).toEqual([idle])
     expect(endpointsOf(more)).toEqual([idle, idle])
@@ -84,12 +85,7 @@ describe('a claim', () => {
   test('leaves an endpoint alone that has as many under way as it may', async () => {
     const [full, other] = [await subscribe('full'), await subscribe('other')]
     await deliverables(3)
-    const inFlight = new Map([
-      [full, 2],
-      [other, 1],
-    ])
-
-    const claims = await claimAll(world.db, { perEndpoint: 2, inFlight })
+    const claims = await claimAll(world.db, { perEndpoint: 2, held: holding({ [full]: 2, [other]: 1 }) })
 
     expect(endpointsOf(claims)).toEqual([other])
   })
@@ -130,7 +126,7 @@ describe('a claim', () => {
         await claimAll(tx, { perEndpoint: 1 })
         await sql`update delivery set due_at = due_at - ${agoMs} * interval '1 millisecond'
           where attempts > 0 and endpoint_id = ${hanging}`.execute(tx)
-        const none = await claimAll(tx, { hangsAfterMs: 250, perEndpoint: 1, inFlight: new Map([[hanging, 0]]) })
+        const none = await claimAll(tx, { hangsAfterMs: 250, perEndpoint: 1, held: holding({ [hanging]: 0 }) })
         await sql`update delivery set attempts = 0, due_at = now() where id = any(${none.map(({ id }) => id)})`.execute(
           tx,
         )
@@ -138,7 +134,7 @@ describe('a claim', () => {
           hangsAfterMs: 250,
           perEndpoint: 2,
           limit: 2,
-          inFlight: new Map([[hanging, 1]]),
+          held: holding({ [hanging]: 1 }),
         })
         return [none.length, own.length]
       })
@@ -146,6 +142,85 @@ describe('a claim', () => {
       expect(counts).toEqual([forOthers, forItsOwn])
     },
   )
+
+  test.each([
+    { ahead: 3, others: 0, claimed: 4 },
+    { ahead: 0, others: 0, claimed: 1 },
+    // With as many as one drain may have under way elsewhere it may; with one more it may not.
+    { ahead: 3, others: 2, claimed: 4 },
+    { ahead: 3, others: 3, claimed: 0 },
+  ])(
+    'takes $ahead ahead of an endpoint that has 1 of 2 under way, while other drains have $others',
+    async ({ ahead, others, claimed }) => {
+      const id = await subscribe('quick')
+      await deliverables(10)
+      const own = await claimAll(world.db, { perEndpoint: 1, limit: 1 })
+      for (let i = 0; i < others; i += 1) await claimAll(world.db, { perEndpoint: 4, limit: 1 })
+
+      const claims = await claimAll(world.db, { perEndpoint: 2, held: holding({ [id]: own.length }, ahead) })
+
+      expect(claims).toHaveLength(claimed)
+    },
+  )
+
+  test('takes nothing ahead of an endpoint that recovers or has a rate', async () => {
+    const [recovering, rated] = [await subscribe('recovering'), await subscribe('rated')]
+    await deliverables(10)
+    await sql`update endpoint set pace = 2 where id = ${recovering}`.execute(world.db)
+    await sql`update endpoint set rate_per_second = 4 where id = ${rated}`.execute(world.db)
+
+    const held = holding({ [recovering]: 0, [rated]: 0 }, 5)
+    const claims = await claimAll(world.db, { perEndpoint: 4, held })
+
+    expect(endpointsOf(claims)).toEqual([recovering, recovering, rated].sort())
+  })
+
+  test('leaves an endpoint to the drain that has claimed ahead of it', async () => {
+    const id = await subscribe('quick')
+    await deliverables(20)
+    const theirs = await claimAll(world.other, { perEndpoint: 2, held: holding({ [id]: 0 }, 10) })
+
+    const ours = await claimAll(world.db, { perEndpoint: 2 })
+
+    expect([theirs.length, ours.length]).toEqual([12, 0])
+  })
+
+  test("takes nothing that it holds itself for another drain's", async () => {
+    const id = await subscribe('quick')
+    await deliverables(20)
+    const first = await claimAll(world.db, { perEndpoint: 4 })
+    const second = await claimAll(world.db, { perEndpoint: 4 })
+
+    const full = await claimAll(world.db, { perEndpoint: 4 })
+    const held = new Map([[id, { posts: 3, events: 8, ahead: 0 }]])
+    const more = await claimAll(world.db, { perEndpoint: 4, held })
+
+    expect([first, second, full, more].map((claims) => claims.length)).toEqual([4, 4, 0, 1])
+  })
+
+  test('counts what other drains hold, however much is its own', async () => {
+    const id = await subscribe('quick')
+    await deliverables(20)
+    const own = await claimAll(world.db, { perEndpoint: 4 })
+    const theirs = await claimAll(world.other, { perEndpoint: 4 })
+
+    const held = new Map([[id, { posts: 0, events: own.length, ahead: 5 }]])
+    const claims = await claimAll(world.db, { perEndpoint: 2, held })
+
+    expect([own, theirs, claims].map((some) => some.length)).toEqual([4, 4, 0])
+  })
+
+  test('of several endpoints with more than is asked for, locks no more than would make them alike', async () => {
+    for (const name of ['one', 'other']) await subscribe(name)
+    await deliverables(10)
+
+    await world.db.transaction().execute(async (tx) => {
+      await claimAll(tx, { limit: 4 })
+      const beside = await claimAll(world.other)
+
+      expect(beside).toHaveLength(16)
+    })
+  })
 
   test('does not take for under way what waits for its next try, nor the events of a batch for as many POSTs', async () => {
     const [trying, batching] = [await subscribe('trying'), await subscribe('batching')]
@@ -285,6 +360,53 @@ describe('a claim', () => {
     await deliverables(1)
 
     expect(await claimAll(world.db, { retryForMs: 0 })).toMatchObject([{ attempt: 1, expired: true }])
+  })
+})
+
+describe('a release', () => {
+  const rows = () =>
+    read(sql<{ attempts: number; isDue: boolean }>`
+      select attempts, due_at <= now() as "isDue" from delivery order by id`)
+
+  test('makes what was never sent due again, as new as it was', async () => {
+    await subscribe('any')
+    await deliverables(2)
+    const claims = await claimAll(world.db)
+
+    await release(world.db, claims.slice(0, 1))
+
+    expect((await rows()).sort((a, b) => a.attempts - b.attempts)).toEqual([
+      { attempts: 0, isDue: true },
+      { attempts: 1, isDue: false },
+    ])
+    expect(await claimAll(world.db)).toMatchObject([{ id: claims[0]?.id, attempt: 1, fence: 1 }])
+  })
+
+  test('lets an endpoint that fails have its one try again at once', async () => {
+    await subscribe('failing')
+    await deliverables(2)
+    await settle(world.db, [settled((await claimAll(world.db, { limit: 1 }))[0], retry())])
+    const probe = await claimAll(world.db)
+    const during = await claimAll(world.db)
+
+    await release(world.db, probe)
+
+    expect([probe.length, during.length, (await claimAll(world.db)).length]).toEqual([1, 0, 1])
+  })
+
+  test('of what was claimed again since, settled, or queued again changes nothing', async () => {
+    await subscribe('any')
+    await deliverables(3)
+    const [lost, sent, replayed] = await claimAll(world.db, { leaseMs: 0 })
+    if (!lost || !sent || !replayed) throw new Error('nothing was claimed')
+    await sql`update delivery set attempts = 2 where id = ${lost.id}`.execute(world.db)
+    await settle(world.db, [settled(sent, delivered)])
+    await sql`update delivery set attempts_before = attempts where id = ${replayed.id}`.execute(world.db)
+    const before = await read(sql`select * from delivery order by id`)
+
+    await release(world.db, [lost, sent, replayed])
+
+    expect(await read(sql`select * from delivery order by id`)).toEqual(before)
   })
 })
 

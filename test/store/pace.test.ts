@@ -9,7 +9,7 @@ import type { Claim, ClaimOptions } from '../../lib/store/claim.ts'
 import { settle } from '../../lib/store/settle.ts'
 import { addEndpoint, showEndpoint } from '../../lib/store/endpoint.ts'
 import { disableEndpoint, enableEndpoint } from '../../lib/store/endpoint-state.ts'
-import { claimAll } from '../support/claim.ts'
+import { claimAll, holding } from '../support/claim.ts'
 import { seed } from '../support/seed.ts'
 import { openWorld, type World } from '../support/world.ts'
 
@@ -208,7 +208,7 @@ describe('an endpoint that recovers', () => {
     await settleAs(first(await claimFrom(world.db, { limit: 1 })), failure())
     await settleAs(await claimFrom(), delivered)
 
-    const claims = await claimFrom(world.db, { inFlight: new Map([[id, 1]]) })
+    const claims = await claimFrom(world.db, { held: holding({ [id]: 1 }) })
 
     expect(claims).toHaveLength(1)
   })

@@ -7,7 +7,7 @@ import { postsOf } from '../../lib/core/batch.ts'
 import { type Claim, untilRate } from '../../lib/store/claim.ts'
 import { settle } from '../../lib/store/settle.ts'
 import { addEndpoint, updateEndpoint } from '../../lib/store/endpoint.ts'
-import { claimAll } from '../support/claim.ts'
+import { claimAll, holding } from '../support/claim.ts'
 import { seed } from '../support/seed.ts'
 import { openWorld, type World } from '../support/world.ts'
 
@@ -228,7 +228,7 @@ describe('a claim for batches', () => {
     const id = await subscribe({ batchSize: 10 })
     await seed(world.db, { sessions: 100 })
 
-    const claims = await claimAll(world.db, { perEndpoint: 5, inFlight: new Map([[id, 2]]) })
+    const claims = await claimAll(world.db, { perEndpoint: 5, held: holding({ [id]: 2 }) })
 
     expect(sizes(claims)).toEqual([10, 10, 10])
   })
