@@ -33,6 +33,8 @@ export interface Life {
   readonly truth: Transition[]
   /** The moment up to which everything has happened; never goes back, whatever the clock does. */
   reached: number
+  /** Before it nothing is due under those settings, or people who act at ten thousand sessions would look through them all each time. */
+  quiet?: { until: number; settings: string }
 }
 
 /** A session's end, as statsession will tell it. */
@@ -64,6 +66,7 @@ export function transition(life: Life, session: Session, cause: Cause, at: numbe
     errorCode: session.errorCode,
     errorMessage: session.errorMessage,
   })
+  if (life.quiet) life.quiet.until = Math.min(life.quiet.until, dueAt(session, life.settings))
 }
 
 /** The stream is there: it has an address, and idleness counts from now. */
@@ -79,22 +82,33 @@ export function end(life: Life, session: Session, cause: Cause, at: number, endi
 
 /** Lets everything happen that is due at or before `at`, in time order and at its own time; forgets what is past retention. */
 export function live(life: Life, at: number): void {
-  const due: (Step & { session: Session })[] = []
-  for (const session of life.sessions.values()) {
-    if (!isLive(session) || nextAt(session, life.settings) > at) continue
-    due.push(...upcoming(session, life.settings).map((step) => ({ ...step, session })))
+  const { sessions, settings } = life
+  const reached = Math.max(life.reached, at)
+  // They may be changed at any time.
+  const times = `${settings.idleCloseSeconds} ${keptMs(settings)}`
+  if (life.quiet?.settings !== times || life.quiet.until <= reached) {
+    const due: (Step & { session: Session })[] = []
+    for (const session of sessions.values()) {
+      if (!isLive(session) || dueAt(session, settings) > at) continue
+      due.push(...upcoming(session, settings).map((step) => ({ ...step, session })))
+    }
+    due.sort((a, b) => a.at - b.at)
+    for (const step of due) if (step.at <= at) happen(life, step.session, step.cause, step.at)
+    life.quiet = { until: Infinity, settings: times }
+    for (const session of sessions.values()) {
+      const nextAt = dueAt(session, settings)
+      if (!isLive(session) && nextAt <= reached) sessions.delete(session.id)
+      else life.quiet.until = Math.min(life.quiet.until, nextAt)
+    }
   }
-  due.sort((a, b) => a.at - b.at)
-  for (const step of due) if (step.at <= at) happen(life, step.session, step.cause, step.at)
-  life.reached = Math.max(life.reached, at)
-  const keptMs = Math.max(life.settings.retentionSeconds, life.settings.lingerSeconds) * 1000
-  for (const session of life.sessions.values()) {
-    if (session.endedAt !== null && life.reached >= session.endedAt + keptMs) life.sessions.delete(session.id)
-  }
+  life.reached = reached
 }
 
-/** When the first of the `upcoming` steps is due, told apart because most calls find nothing due in thousands of sessions. */
-function nextAt({ status, activeAt, fate }: Session, settings: Settings): number {
+const keptMs = ({ retentionSeconds, lingerSeconds }: Settings) => Math.max(retentionSeconds, lingerSeconds) * 1000
+
+/** When the first of the `upcoming` steps is due, or an ended session is forgotten. */
+function dueAt({ status, activeAt, fate, endedAt }: Session, settings: Settings): number {
+  if (endedAt !== null) return endedAt + keptMs(settings)
   return Math.min(status === 3 ? fate.readyAt : fate.breaksAt, activeAt + settings.idleCloseSeconds * 1000)
 }
 
