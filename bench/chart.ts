@@ -1,5 +1,7 @@
 // Charts for the results of benchmarks, as SVG.
 import { importPeer } from './peers.ts'
+import type { Ratio } from './ratio.ts'
+import { median } from './statistics.ts'
 
 export interface Axis {
   name: string
@@ -45,6 +47,35 @@ export async function lineChart({ title, x, y, series }: LineChart): Promise<str
     series: series.map(({ name, points }) => ({ name, type: 'line', symbolSize: 7, data: points })),
   }
   return draw(option, WIDTH, HEIGHT)
+}
+
+/** A bar for each ratio: how many times better, or worse, than its target it came to. Gives SVG. */
+export async function targetsChart(ratios: readonly Ratio[]): Promise<string> {
+  const { draw } = await importPeer<Drawing>('chart.mjs')
+  const bars = ratios.map(({ name, values, target }) => {
+    const value = median(values)
+    return { name, times: 'atMost' in target ? target.atMost / value : value / target.atLeast }
+  })
+  const option = {
+    animation: false,
+    backgroundColor: '#ffffff',
+    textStyle: { fontFamily: 'Arial, Helvetica, sans-serif' },
+    title: {
+      text: 'What came of each target: 1 is the target, longer to the right is better',
+      left: 'center',
+      top: 12,
+    },
+    grid: { left: 560, right: 60, top: 50, bottom: 50 },
+    xAxis: { type: 'log', name: 'times as good as its target', nameLocation: 'middle', nameGap: 28 },
+    yAxis: { type: 'category', inverse: true, data: bars.map(({ name }) => name), axisLabel: { interval: 0 } },
+    series: {
+      type: 'bar',
+      data: bars.map(({ times }) => ({ value: times, itemStyle: { color: times >= 1 ? '#0072b2' : '#d55e00' } })),
+      label: { show: true, position: 'right', formatter: ({ value }: { value: number }) => value.toFixed(2) },
+      markLine: { silent: true, symbol: 'none', label: { show: false }, data: [{ xAxis: 1 }] },
+    },
+  }
+  return draw(option, 1_180, 100 + 22 * bars.length)
 }
 
 const axis = ({ name, scale }: Axis, nameGap: number) => ({

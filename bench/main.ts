@@ -5,6 +5,7 @@ import { cpus, loadavg, release } from 'node:os'
 import { join } from 'node:path'
 import { accounts } from './accounts.ts'
 import { bundles } from './bundles.ts'
+import { targetsChart } from './chart.ts'
 import { costs } from './costs.ts'
 import { drain } from './drain.ts'
 import { fairness } from './fairness.ts'
@@ -23,6 +24,8 @@ export interface Report {
   chart?: string
 }
 
+const RESULTS = join(ROOT, 'bench/results')
+
 type Benchmark = (args: string[]) => Promise<Report>
 
 /** Those with targets, in the order in which all of them run. */
@@ -34,10 +37,9 @@ async function run(name: string, benchmark: Benchmark, args: string[]): Promise<
   console.log(`\n${name}, load ${loadavg()[0]?.toFixed(1)}`)
   const { table, figures, ratios = [], chart } = await benchmark(args)
   console.table(table)
-  const folder = join(ROOT, 'bench/results')
-  mkdirSync(folder, { recursive: true })
+  mkdirSync(RESULTS, { recursive: true })
   const machine = { cpus: cpus().length, model: cpus()[0]?.model, system: release(), node: process.version }
-  const file = join(folder, `${name}-${at.replaceAll(':', '')}`)
+  const file = join(RESULTS, `${name}-${at.replaceAll(':', '')}`)
   writeFileSync(`${file}.json`, JSON.stringify({ name, args, at, machine, table, figures, ratios }, null, 2))
   if (chart !== undefined) writeFileSync(`${file}.svg`, chart)
   console.log(`all figures: ${file}.json`)
@@ -57,5 +59,8 @@ if (name !== undefined && benchmark === undefined) {
     console.table(Object.fromEntries(ratios.map((ratio) => [ratio.name, showRatio(ratio)])))
     const failed = ratios.filter((ratio) => !holds(ratio)).length
     console.log(`${ratios.length - failed} of ${ratios.length} targets hold`)
+    const chart = join(RESULTS, 'targets.svg')
+    writeFileSync(chart, await targetsChart(ratios))
+    console.log(`a chart of them: ${chart}`)
   }
 }

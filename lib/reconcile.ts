@@ -32,7 +32,7 @@ export interface TickResult {
   asked: number
   answered: number
   reason: string | null
-  /** What the listing had that no documentation has, and how many of its items could not be read. */
+  /** What the listing had that no documentation has, told when it was not there byte for byte the last time; unreadable items. */
   unknown: string[]
   unreadable: number
 }
