@@ -222,6 +222,40 @@ describe('a claim', () => {
     })
   })
 
+  const retryLater: Verdict = { kind: 'retry', delayMs: 60_000, holdMs: 0, pauseMs: 0, theirs: false }
+  test.each<[string, (ids: string[], claims: Claim[]) => Promise<unknown>]>([
+    [
+      'have only what waits for an older event of its session',
+      async (ids, claims) => {
+        await settle(
+          world.db,
+          claims.map((one) => settled(one, retryLater)),
+        )
+        await sql`update delivery set lane = endpoint_id where endpoint_id = any(${ids})`.execute(world.db)
+      },
+    ],
+    ['hang', () => sql`update delivery set due_at = due_at - interval '1 second' where attempts > 0`.execute(world.db)],
+    [
+      'have used up their rate',
+      async (ids, claims) => {
+        await release(world.db, claims)
+        await sql`update endpoint set rate_per_second = 1, next_send_at = now() + interval '1 minute'
+          where id = any(${ids})`.execute(world.db)
+      },
+    ],
+  ])('gives no share to endpoints that %s: another one gets all it can', async (_, prevent) => {
+    const ids = await Promise.all(['a', 'b', 'c', 'd'].map(subscribe))
+    await deliverables(8)
+    await prevent(ids, await claimAll(world.db, { perEndpoint: 1 }))
+    const able = await subscribe('able')
+    await sql`insert into delivery (endpoint_id, event_id, lane, position, due_at)
+      select ${able}, id, id, position, now() from event`.execute(world.db)
+
+    const claims = await claimAll(world.db, { perEndpoint: 8, limit: 8, hangsAfterMs: 250 })
+
+    expect(endpointsOf(claims)).toEqual(Array(8).fill(able))
+  })
+
   test('does not take for under way what waits for its next try, nor the events of a batch for as many POSTs', async () => {
     const [trying, batching] = [await subscribe('trying'), await subscribe('batching')]
     await updateEndpoint(world.db, batching, { batchSize: 4 })
