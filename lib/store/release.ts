@@ -22,8 +22,11 @@ export async function release(
       from unsent join delivery using (id)
       where state = 'pending' and attempts = fence and attempts > attempts_before and endpoint_id in (select id from endpoints)
       order by delivery.id for no key update of delivery
+    ), probed as materialized (
+      select endpoint.id from endpoint join ours on endpoint.id = endpoint_id and probe_until = ours.due_at
+      order by endpoint.id for no key update of endpoint
     ), freed as (
-      update endpoint set probe_until = null from ours where endpoint.id = endpoint_id and probe_until = ours.due_at
+      update endpoint set probe_until = null where id in (select id from probed)
     )
     update delivery set attempts = attempts - 1, due_at = now() from ours where delivery.id = ours.id`.execute(db)
 }

@@ -428,6 +428,28 @@ describe('a release', () => {
     expect([probe.length, during.length, (await claimAll(world.db)).length]).toEqual([1, 0, 1])
   })
 
+  test('frees endpoints in the order in which a settle marks them, so that neither waits for the other', async () => {
+    const [first = '', second = ''] = [await subscribe('one'), await subscribe('other')].sort()
+    await deliverables(2)
+    // Their deliveries in the other order.
+    await sql`update delivery set due_at = now() + interval '1 hour' where position = case endpoint_id
+      when ${first} then (select min(position) from event) else (select max(position) from event) end`.execute(world.db)
+    await sql`update endpoint set failures = 1, failing_since = now(), pace = 1`.execute(world.db)
+    const probes = await claimAll(world.db)
+
+    const { releasing } = await world.db.transaction().execute(async (tx) => {
+      await sql`select from endpoint where id = ${first} for no key update`.execute(tx)
+      const releasing = release(world.other, probes)
+      await eventually('the release waits', isWaiting)
+      await sql`select from endpoint where id = ${second} for no key update nowait`.execute(tx)
+      return { releasing }
+    })
+    await releasing
+
+    expect(probes).toHaveLength(2)
+    expect(await read(sql`select from endpoint where probe_until is not null`)).toEqual([])
+  })
+
   test('of what was claimed again since, settled, or queued again changes nothing', async () => {
     await subscribe('any')
     await deliverables(3)
