@@ -428,6 +428,18 @@ describe('a release', () => {
     expect([probe.length, during.length, (await claimAll(world.db)).length]).toEqual([1, 0, 1])
   })
 
+  test('leaves what was never sent all its time for retries, and what was sent before what is left of it', async () => {
+    await subscribe('any')
+    await deliverables(2)
+    const [tried] = await claimAll(world.db, { limit: 1, leaseMs: 0 })
+    const claims = await claimAll(world.db)
+
+    await release(world.db, claims)
+
+    const begun = await read(sql<{ id: number }>`select id from delivery where retry_until is not null`)
+    expect(begun.map(({ id }) => id)).toEqual([tried?.id])
+  })
+
   test('frees endpoints in the order in which a settle marks them, so that neither waits for the other', async () => {
     const [first = '', second = ''] = [await subscribe('one'), await subscribe('other')].sort()
     await deliverables(2)
