@@ -107,7 +107,7 @@ export async function claim(db: Kysely<Database>, options: ClaimOptions): Promis
       for no key update skip locked
     ), able as materialized (
       select id, batch_size, pace, coalesce(busy.posts, 0) as busy,
-        case when hangs and coalesce(busy.posts, 0) = 0 then 0 else least(
+        case when hangs and coalesce(busy.events, 0) = 0 then 0 else least(
           least(${options.perEndpoint}, pace, ${mostUnderWay} - others) - coalesce(busy.posts, 0)
           -- Ahead only of one that is known for no trouble, and that other drains leave room for.
           + case when pace is null and tokens is null and others <= ${mostUnderWay} - ${options.perEndpoint}

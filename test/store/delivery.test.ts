@@ -199,6 +199,18 @@ describe('a claim', () => {
     expect([first, second, full, more].map((claims) => claims.length)).toEqual([4, 4, 0, 1])
   })
 
+  test('does not take for hanging what it holds itself and has not settled yet', async () => {
+    const id = await subscribe('quick')
+    await deliverables(4)
+    const own = await claimAll(world.db, { perEndpoint: 2 })
+    await sql`update delivery set due_at = due_at - interval '1 second' where attempts > 0`.execute(world.db)
+
+    const held = new Map([[id, { posts: 0, events: own.length, ahead: 0 }]])
+    const claims = await claimAll(world.db, { perEndpoint: 2, hangsAfterMs: 250, held })
+
+    expect(claims).toHaveLength(2)
+  })
+
   test('counts what other drains hold, however much is its own', async () => {
     const id = await subscribe('quick')
     await deliverables(20)
