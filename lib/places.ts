@@ -109,7 +109,7 @@ export function openPlaces<Post extends Placed>({ concurrency, perEndpoint, send
     /** What a claim is to ask for, in POSTs. */
     demand: (): { held: ReadonlyMap<string, Held>; limit: number } => {
       const now = performance.now()
-      const share = AHEAD_MS / (now - askedAt)
+      const share = AHEAD_MS / Math.max(1, now - askedAt)
       askedAt = now
       const held = new Map<string, Held>()
       const waitingOf = new Map<string, number>()
