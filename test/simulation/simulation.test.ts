@@ -68,8 +68,8 @@ const BROKEN: [what: string, notices: RegExp, file: string, from: string, to: st
     'a settle without its fence',
     /^again/,
     'lib/store/settle.ts',
-    `and delivery.attempts = settled.number
-        and (delivery.state = 'pending' or (delivery.state = 'dead' and settled.state = 'delivered'))`,
+    `and delivery.attempts = judged.number
+        and (delivery.state = 'pending' or (delivery.state = 'dead' and judged.state = 'delivered'))`,
     '',
     { endWaits: 20, startDrain: 20, changeMood: 10, noteDelivered: 10, changeEndpoints: 0, from: 7 },
   ],
