@@ -1,0 +1,103 @@
+import { useEffect, useRef } from 'preact/hooks'
+import uPlot from 'uplot'
+import type { Now } from '../schemas.ts'
+import { useCell } from './cell.ts'
+import { formatCount, formatMark, formatMoment } from './format.ts'
+import { followTheme, readPalette } from './palette.ts'
+import { useText } from './parts.tsx'
+import { language } from './state.ts'
+
+/** How many sessions lived at once, over the last day, against the channels that were bought. */
+export function Curve({ concurrency, channels }: Pick<Now, 'concurrency' | 'channels'>) {
+  const t = useText()
+  const spoken = useCell(language)
+  const holder = useRef<HTMLDivElement>(null)
+  const plot = useRef<uPlot>()
+  const peak = concurrency.reduce<Now['concurrency'][number] | undefined>(
+    (best, one) => (best && best.peak >= one.peak ? best : one),
+    undefined,
+  )
+  const data = dataOf(concurrency, channels)
+  const latest = useRef(data)
+  latest.current = data
+
+  useEffect(() => {
+    const element = holder.current
+    if (!element) return
+    const draw = () => {
+      plot.current?.destroy()
+      const size = { width: Math.max(200, element.clientWidth), height: Math.max(120, element.clientHeight) }
+      plot.current = new uPlot({ ...optionsOf(spoken, channels !== null), ...size }, latest.current, element)
+    }
+    draw()
+    const resized = new ResizeObserver(() =>
+      plot.current?.setSize({ width: Math.max(200, element.clientWidth), height: Math.max(120, element.clientHeight) }),
+    )
+    resized.observe(element)
+    const unfollow = followTheme(draw)
+    return () => {
+      resized.disconnect()
+      unfollow()
+      plot.current?.destroy()
+      plot.current = undefined
+    }
+  }, [spoken, channels !== null])
+  useEffect(() => plot.current?.setData(data), [concurrency, channels])
+
+  const told = peak
+    ? t.curve.told(formatCount(peak.peak, spoken), formatMoment(new Date(peak.at), new Date(), spoken))
+    : t.curve.nothing
+  return (
+    <figure class="curve">
+      <div ref={holder} role="img" aria-label={`${t.curve.label} ${told}`} />
+      <figcaption>{told}</figcaption>
+    </figure>
+  )
+}
+
+function dataOf(concurrency: Now['concurrency'], channels: number | null): uPlot.AlignedData {
+  const times = concurrency.map(({ at }) => Date.parse(at) / 1_000)
+  return [times, concurrency.map(({ peak }) => peak), times.map(() => channels)]
+}
+
+function optionsOf(spoken: 'en' | 'zh', hasChannels: boolean): Omit<uPlot.Options, 'width' | 'height'> {
+  const palette = readPalette()
+  const axis = {
+    stroke: palette.muted,
+    grid: { stroke: palette.line, width: 1 },
+    ticks: { show: false },
+    font: '11px system-ui, sans-serif',
+  }
+  return {
+    legend: { show: false },
+    cursor: { show: false },
+    padding: [8, 6, 0, 0],
+    scales: { y: { range: (_, __, most) => [0, Math.max(4, Math.ceil(most * 1.12))] } },
+    axes: [
+      {
+        ...axis,
+        size: 24,
+        space: 70,
+        values: (_, moments) => moments.map((at) => formatMark(new Date(at * 1_000), 3_600_000, spoken)),
+      },
+      {
+        ...axis,
+        size: 38,
+        space: 28,
+        incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000],
+        values: (_, counts) => counts.map((count) => formatCount(count, spoken)),
+      },
+    ],
+    series: [
+      {},
+      {
+        stroke: palette.accent,
+        width: 1.5,
+        fill: `color-mix(in srgb, ${palette.accent} 16%, transparent)`,
+        points: { show: false },
+        paths: uPlot.paths.stepped?.({ align: 1 }) ?? null,
+      },
+      { show: hasChannels, stroke: palette.failed, width: 1, dash: [5, 4], points: { show: false } },
+    ],
+  }
+}

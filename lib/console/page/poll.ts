@@ -1,0 +1,103 @@
+import { useEffect, useState } from 'preact/hooks'
+import { type Address, look, Refused } from './api.ts'
+import { cell } from './cell.ts'
+import { lostSince } from './state.ts'
+
+/** What is known of an address: the last answer, and what went wrong since. */
+export interface Looked<T> {
+  answer: T | undefined
+  error: unknown
+  /** Looks again at once. */
+  again: () => void
+}
+
+/**
+ * Looks at an address every so often, until the function it gives is called. While the tab is hidden it waits, and looks at once when
+ * it is seen again. After a failure it waits longer, at most half a minute; a lost connection it tells to `lostSince`.
+ */
+export function poll<T>(
+  { address }: Address<T>,
+  everyMs: number,
+  onAnswer: (answer: T) => void,
+  onError: (error: unknown) => void,
+): { stop: () => void; again: () => void } {
+  let etag: string | undefined
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let looking: AbortController | undefined
+  let failures = 0
+  let isStopped = false
+
+  const next = async () => {
+    clearTimeout(timer)
+    if (isStopped || document.hidden) return
+    looking?.abort()
+    const mine = new AbortController()
+    looking = mine
+    try {
+      const found = await look<T>(address, etag, mine.signal)
+      if (mine.signal.aborted) return
+      failures = 0
+      lostSince.set(undefined)
+      if (found) {
+        etag = found.etag
+        onAnswer(found.answer)
+      }
+      onError(undefined)
+    } catch (error) {
+      if (mine.signal.aborted) return
+      failures += 1
+      if (isAway(error)) lostSince.set(lostSince.get() ?? new Date())
+      onError(error)
+    }
+    timer = setTimeout(() => void next(), Math.min(30_000, everyMs * 2 ** Math.min(failures, 5)))
+  }
+  const onVisible = () => void (document.hidden || next())
+  document.addEventListener('visibilitychange', onVisible)
+  addEventListener('online', onVisible)
+  void next()
+  return {
+    stop: () => {
+      isStopped = true
+      clearTimeout(timer)
+      looking?.abort()
+      document.removeEventListener('visibilitychange', onVisible)
+      removeEventListener('online', onVisible)
+    },
+    again: () => void next(),
+  }
+}
+
+/** No answer at all, or one of a server that cannot. */
+const isAway = (error: unknown) => !(error instanceof Refused) || error.status >= 500
+
+/** Counts what was changed by this page, so that all that is looked at is looked at again. */
+export const changes = cell(0)
+/** To be called after each change. */
+export const changed = (): void => changes.set(changes.get() + 1)
+
+/** What `poll` finds, for a component. Another address forgets the answer of the last one. */
+export function usePoll<T>(looked: Address<T>, everyMs: number): Looked<T> {
+  const [state, setState] = useState<{ address: string; answer?: T; error?: unknown }>({ address: looked.address })
+  const [again, setAgain] = useState<() => void>(() => () => undefined)
+  useEffect(() => {
+    const { address } = looked
+    const polling = poll<T>(
+      looked,
+      everyMs,
+      (answer) => setState({ address, answer }),
+      (error) =>
+        setState((last) => {
+          const known = last.address === address ? last : { address }
+          return known.error === error && known === last ? last : { ...known, error }
+        }),
+    )
+    const unfollow = changes.follow(polling.again)
+    setAgain(() => polling.again)
+    return () => {
+      unfollow()
+      polling.stop()
+    }
+  }, [looked.address, everyMs])
+  const isOfThis = state.address === looked.address
+  return { answer: isOfThis ? state.answer : undefined, error: isOfThis ? state.error : undefined, again }
+}
