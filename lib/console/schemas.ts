@@ -61,6 +61,7 @@ export const sessionsQuery = v.strictObject({
   cursor: v.exactOptional(cursor),
   limit: v.optional(wholeNumber(1, 1_000), '100'),
 })
+export const onceQuery = v.strictObject({ once: v.pipe(v.string(), v.regex(/^[\w-]{1,100}$/, 'is no code of a link')) })
 export const unmaskedQuery = v.strictObject({ unmasked: v.optional(flag, 'false') })
 export const eventsQuery = v.strictObject({
   account: v.exactOptional(accountName),

@@ -1,5 +1,5 @@
 import { type Kysely, type Selectable, sql } from 'kysely'
-import { statusName, type StatusName } from '../core/session.ts'
+import { type EndReason, statusName, type StatusName } from '../core/session.ts'
 import type { Database } from './database.ts'
 
 /** One incarnation of a session as people ask for it. */
@@ -15,7 +15,7 @@ export interface SessionView {
   readyAt: Date | null
   startedAt: Date | null
   endedAt: Date | null
-  endReason: string | null
+  endReason: EndReason | null
   error: { code: number; message: string | null } | null
 }
 

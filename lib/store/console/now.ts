@@ -93,11 +93,7 @@ export interface LeakView {
 }
 
 /** The live sessions that hold a channel for nothing, as `report.leaks` has it; the longest first, at most `limit`. */
-export async function readLeaks(
-  db: Kysely<Database>,
-  limit: number,
-  account?: string,
-): Promise<LeakView[]> {
+export async function readLeaks(db: Kysely<Database>, limit: number, account?: string): Promise<LeakView[]> {
   const { rows } = await sql<LeakView>`
     select account, session_id as id, incarnation, user_id as "userId", leak, held_since as "heldSince"
     from report.leaks()
@@ -120,6 +116,12 @@ export async function countForMetrics(db: Kysely<Database>): Promise<{
     from unnest(array['active', 'paused', 'disabled']) as state left join endpoint using (state)
     group by state order by state`.execute(db)
   return { live: live.rows, endpoints: endpoints.rows }
+}
+
+/** The names of all accounts there ever were. */
+export async function listAccounts(db: Kysely<Database>): Promise<string[]> {
+  const accounts = await db.selectFrom('account').select('name').orderBy('name').execute()
+  return accounts.map(({ name }) => name)
 }
 
 /** Whether the database answers at all. Throws what it throws. */

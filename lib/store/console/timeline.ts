@@ -25,7 +25,8 @@ export async function readTimeline(
   db: Kysely<Database>,
   { from, to, account, limit }: { from: Date; to: Date; account?: string; limit: number },
 ): Promise<Bar[]> {
-  const ofAccount = account === undefined ? sql`true` : sql`account_id = (select id from account where name = ${account})`
+  const ofAccount =
+    account === undefined ? sql`true` : sql`account_id = (select id from account where name = ${account})`
   const { rows } = await sql<Bar>`
     with bar as (
       (select * from session where first_seen_at >= ${from} and first_seen_at < ${to} and ${ofAccount}
