@@ -42,45 +42,46 @@ const dayOrTime = v.pipe(
 )
 const cursor = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_.~-]{1,200}$/, 'is no cursor of an answer'))
 
-export const noQuery = v.object({})
-export const accountQuery = v.object({ account: v.optional(accountName) })
-export const spanQuery = v.object({
-  account: v.optional(accountName),
-  from: v.optional(moment),
-  to: v.optional(moment),
+export const noQuery = v.strictObject({})
+export const accountQuery = v.strictObject({ account: v.exactOptional(accountName) })
+export const spanQuery = v.strictObject({
+  account: v.exactOptional(accountName),
+  from: v.exactOptional(moment),
+  to: v.exactOptional(moment),
 })
-export const sessionsQuery = v.object({
-  account: v.optional(accountName),
-  user: v.optional(text(1_024)),
-  session: v.optional(sessionId),
-  reason: v.optional(v.picklist(['reported', 'gone', 'absent', 'failed'])),
-  state: v.optional(v.picklist(['live', 'past'])),
-  at: v.optional(moment),
-  from: v.optional(moment),
-  to: v.optional(moment),
-  cursor: v.optional(cursor),
+export const sessionsQuery = v.strictObject({
+  account: v.exactOptional(accountName),
+  user: v.exactOptional(text(1_024)),
+  session: v.exactOptional(sessionId),
+  reason: v.exactOptional(v.picklist(['reported', 'gone', 'absent', 'failed'])),
+  state: v.exactOptional(v.picklist(['live', 'past'])),
+  at: v.exactOptional(moment),
+  from: v.exactOptional(moment),
+  to: v.exactOptional(moment),
+  cursor: v.exactOptional(cursor),
   limit: v.optional(wholeNumber(1, 1_000), '100'),
 })
-export const unmaskedQuery = v.object({ unmasked: v.optional(flag, 'false') })
-export const eventsQuery = v.object({
-  account: v.optional(accountName),
+export const onceQuery = v.strictObject({ once: v.pipe(v.string(), v.regex(/^[\w-]{1,100}$/, 'is no code of a link')) })
+export const unmaskedQuery = v.strictObject({ unmasked: v.optional(flag, 'false') })
+export const eventsQuery = v.strictObject({
+  account: v.exactOptional(accountName),
   after: v.optional(wholeNumber(0, Number.MAX_SAFE_INTEGER), '0'),
   limit: v.optional(wholeNumber(1, 1_000), '100'),
   unmasked: v.optional(flag, 'false'),
 })
-export const deliveriesQuery = v.object({
-  endpoint: v.optional(id),
-  state: v.optional(v.picklist(['pending', 'delivered', 'dead'])),
-  session: v.optional(sessionId),
-  cursor: v.optional(wholeNumber(1, Number.MAX_SAFE_INTEGER)),
+export const deliveriesQuery = v.strictObject({
+  endpoint: v.exactOptional(id),
+  state: v.exactOptional(v.picklist(['pending', 'delivered', 'dead'])),
+  session: v.exactOptional(sessionId),
+  cursor: v.exactOptional(wholeNumber(1, Number.MAX_SAFE_INTEGER)),
   limit: v.optional(wholeNumber(1, 1_000), '100'),
 })
-export const reportQuery = v.object({
-  account: v.optional(accountName),
-  from: v.optional(dayOrTime),
-  to: v.optional(dayOrTime),
-  timezone: v.optional(text(64)),
-  channels: v.optional(wholeNumber(1, 999_999)),
+export const reportQuery = v.strictObject({
+  account: v.exactOptional(accountName),
+  from: v.exactOptional(dayOrTime),
+  to: v.exactOptional(dayOrTime),
+  timezone: v.exactOptional(text(64)),
+  channels: v.exactOptional(wholeNumber(1, 999_999)),
 })
 
 export const sessionPath = v.object({
@@ -105,39 +106,36 @@ const batchSize = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(500)
 const headers = v.record(text(200), text(4_096))
 
 const settings = {
-  account: v.nullable(accountName),
-  events: eventTypes,
-  description: text(1_000),
-  headers,
-  rate: v.nullable(rate),
-  batchSize,
+  account: v.exactOptional(v.nullable(accountName)),
+  events: v.exactOptional(eventTypes),
+  description: v.exactOptional(text(1_000)),
+  headers: v.exactOptional(headers),
+  rate: v.exactOptional(v.nullable(rate)),
+  batchSize: v.exactOptional(batchSize),
 }
 export const noBody = v.strictObject({})
 export const loginBody = v.strictObject({ token: text(1_000) })
 export const newEndpointBody = v.strictObject({
   url,
-  ...v.partial(v.object(settings)).entries,
-  from: v.optional(v.picklist(['now', 'start', 'snapshot'])),
-  ed25519: v.optional(v.boolean()),
-  mustProve: v.optional(v.boolean()),
+  ...settings,
+  from: v.exactOptional(v.picklist(['now', 'start', 'snapshot'])),
+  ed25519: v.exactOptional(v.boolean()),
+  mustProve: v.exactOptional(v.boolean()),
 })
-export const endpointChangeBody = v.strictObject({
-  url: v.optional(url),
-  ...v.partial(v.object(settings)).entries,
-})
+export const endpointChangeBody = v.strictObject({ url: v.exactOptional(url), ...settings })
 export const rotateBody = v.strictObject({
   graceHours: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(8_760)), 24),
 })
 export const enableBody = v.strictObject({ missed: v.optional(v.picklist(MISSED), 'all') })
 export const replayBody = v.strictObject({
   endpoint: id,
-  event: v.optional(id),
-  session: v.optional(sessionId),
-  state: v.optional(v.picklist(['delivered', 'dead'])),
-  since: v.optional(moment),
-  until: v.optional(moment),
+  event: v.exactOptional(id),
+  session: v.exactOptional(sessionId),
+  state: v.exactOptional(v.picklist(['delivered', 'dead'])),
+  since: v.exactOptional(moment),
+  until: v.exactOptional(moment),
   dryRun: v.optional(v.boolean(), false),
-  cursor: v.optional(cursor),
+  cursor: v.exactOptional(cursor),
 })
 
 // Of what is answered. Times are ISO 8601 in UTC; ids are texts; numbers are exact.
@@ -191,6 +189,8 @@ export const lastTick = v.object({
   error: v.nullable(v.string()),
   /** When the last one began that had a listing. */
   goodAt: v.nullable(time),
+  /** From then on nobody watches: a minute, or twice the time that usually passes, after `goodAt`. */
+  lateAt: v.nullable(time),
 })
 export const leak = v.object({
   account: v.string(),
@@ -316,8 +316,9 @@ export const endpoint = v.object({
   failures: count,
   failingSince: v.nullable(time),
   createdAt: time,
-  /** Not counted beyond 100,000, as dead. */
+  /** In the list not counted beyond 100,000. */
   pending: count,
+  /** In the list those among its newest 20,000 deliveries. */
   dead: count,
 })
 export const endpointHealth = v.object({
@@ -330,7 +331,7 @@ export const endpointHealth = v.object({
 })
 export const endpoints = v.object({ endpoints: v.array(endpointHealth) })
 /** Shown this once. */
-export const secrets = v.object({ secret: v.string(), publicKey: v.optional(v.string()) })
+export const secrets = v.object({ secret: v.string(), publicKey: v.exactOptional(v.string()) })
 export const addedEndpoint = v.object({ ...endpoint.entries, ...secrets.entries })
 export const removed = v.object({ removed: v.string() })
 export const enabled = v.object({ missed: count, queued: count })
@@ -379,7 +380,9 @@ export const reports = v.object({
 })
 export const report = v.object({
   columns: v.array(v.string()),
+  /** At most 10,000. */
   rows: v.array(v.record(v.string(), v.union([v.string(), v.number(), v.boolean(), v.null()]))),
+  truncated: v.boolean(),
 })
 
 export const watching = v.object({
@@ -388,9 +391,9 @@ export const watching = v.object({
   accounts: v.array(lastTick),
   /** So many seconds are one bucket of `ticks`. */
   bucketSeconds: count,
+  /** Of all accounts asked for together; a bucket without a tick is left out. */
   ticks: v.array(
     v.object({
-      account: v.string(),
       at: time,
       /** The worst of them. */
       outcome: v.picklist(['committed', 'unchanged', 'incomplete', 'failed']),
@@ -399,7 +402,7 @@ export const watching = v.object({
       error: v.nullable(v.string()),
     }),
   ),
-  /** Times without a complete listing, of more than a minute and more than twice the usual; `to` is null while it lasts. */
+  /** Times without a complete listing of more than two minutes, the newest 1,000; `to` is null while it lasts. */
   gaps: v.array(v.object({ account: v.string(), from: v.nullable(time), to: v.nullable(time) })),
   incomplete: count,
   failed: count,

@@ -16,7 +16,7 @@ import { Login } from './views/login.tsx'
 import { NowView } from './views/now.tsx'
 import { SessionView } from './views/session.tsx'
 import { WatchingView } from './views/watching.tsx'
-import { type Blind, blindOf, lateAfter } from './watch.ts'
+import { type Blind, blindOf } from './watch.ts'
 
 export function App() {
   const t = useText()
@@ -179,7 +179,7 @@ function Warnings() {
   const seen = useCell(lastNow)
   const time = useNow()
   // While the server does not answer, nothing is known of its ticks.
-  const blind = seen && !lost ? blindOf(seen.ticks, time, lateAfter) : []
+  const blind = seen && !lost ? blindOf(seen.ticks, time) : []
   const text = lost ? t.lost.told(formatMoment(new Date(serverOf(lost)), new Date(serverNow()), spoken)) : ''
   return (
     <div class="warnings">

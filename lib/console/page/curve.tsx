@@ -12,7 +12,7 @@ export function Curve({ concurrency, channels }: Pick<Now, 'concurrency' | 'chan
   const t = useText()
   const spoken = useCell(language)
   const holder = useRef<HTMLDivElement>(null)
-  const plot = useRef<uPlot>()
+  const plot = useRef<uPlot | undefined>(undefined)
   const peak = concurrency.reduce<Now['concurrency'][number] | undefined>(
     (best, one) => (best && best.peak >= one.peak ? best : one),
     undefined,
@@ -60,6 +60,8 @@ function dataOf(concurrency: Now['concurrency'], channels: number | null): uPlot
   return [times, concurrency.map(({ peak }) => peak), times.map(() => channels)]
 }
 
+const stepped = uPlot.paths.stepped?.({ align: 1 })
+
 function optionsOf(spoken: 'en' | 'zh', hasChannels: boolean): Omit<uPlot.Options, 'width' | 'height'> {
   const palette = readPalette()
   const axis = {
@@ -95,7 +97,7 @@ function optionsOf(spoken: 'en' | 'zh', hasChannels: boolean): Omit<uPlot.Option
         width: 1.5,
         fill: `color-mix(in srgb, ${palette.accent} 16%, transparent)`,
         points: { show: false },
-        paths: uPlot.paths.stepped?.({ align: 1 }) ?? null,
+        ...(stepped && { paths: stepped }),
       },
       { show: hasChannels, stroke: palette.failed, width: 1, dash: [5, 4], points: { show: false } },
     ],

@@ -280,6 +280,7 @@ const en = {
     noTroubles: 'None.',
     when: 'When',
     ticks: 'Ticks',
+    legend: { committed: 'Seen', incomplete: 'In part', failed: 'Failed', nobody: 'Nobody watched' },
     strip: (buckets: number, gaps: number) =>
       `Ticks over time: ${buckets} parts of it with ticks, ${gaps === 1 ? '1 gap' : `${gaps} gaps`}`,
   },
@@ -556,7 +557,8 @@ const zh: Text = {
     troubles: '失败与不完整',
     noTroubles: '无。',
     when: '时间',
-    ticks: '次数',
+    ticks: '监测次数',
+    legend: { committed: '正常', incomplete: '不完整', failed: '失败', nobody: '无人监测' },
     strip: (buckets, gaps) => `监测情况:${buckets} 段有监测,${gaps} 段空档`,
   },
 }

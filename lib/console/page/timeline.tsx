@@ -72,7 +72,7 @@ export function Timeline({ bars, seen, onSee }: { bars: readonly ApiBar[]; seen:
     const hit = y < AXIS ? undefined : barAt(drawn, row, window, x, slack)
     return { x, y, window, hit }
   }
-  const drag = useRef<{ x: number; to: number; isMoved: boolean }>()
+  const drag = useRef<{ x: number; to: number; isMoved: boolean } | undefined>(undefined)
 
   const onPointerDown = (event: TargetedPointerEvent<HTMLDivElement>) => {
     if (
@@ -127,7 +127,7 @@ export function Timeline({ bars, seen, onSee }: { bars: readonly ApiBar[]; seen:
     event.preventDefault()
   }
   // Not by onWheel: what Preact listens to may not be prevented.
-  const wheel = useRef<(event: WheelEvent) => void>()
+  const wheel = useRef<((event: WheelEvent) => void) | undefined>(undefined)
   wheel.current = (event) => {
     const element = scroller.current
     if (
@@ -225,7 +225,7 @@ function useDrawing(
   const latest = useRef(shown)
   latest.current = shown
   const asked = useRef(0)
-  const colours = useRef<{ palette: Palette; hatch: CanvasPattern | null }>()
+  const colours = useRef<{ palette: Palette; hatch: CanvasPattern | null } | undefined>(undefined)
   const draw = () => {
     asked.current = 0
     const element = scroller.current

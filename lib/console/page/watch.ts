@@ -12,20 +12,14 @@ export interface Blind {
   error: string | null
 }
 
-/** A tick is late after this, where nobody knows better. */
-export const lateAfter = 60_000
-
-/**
- * The accounts that are not seen at `now`, in milliseconds of the server's time. `lateMs` is after what time without a tick an account
- * counts as not seen.
- */
-export function blindOf(ticks: readonly LastTick[], now: number, lateMs: number = lateAfter): Blind[] {
-  return ticks.flatMap(({ account, listedAt, outcome, error, goodAt }) => {
+/** The accounts that are not seen at `now`, in milliseconds of the server's time. When an account is late, the server knows. */
+export function blindOf(ticks: readonly LastTick[], now: number): Blind[] {
+  return ticks.flatMap(({ account, listedAt, outcome, error, goodAt, lateAt }) => {
     const since = goodAt === null ? null : new Date(goodAt)
     const blind = (why: Blindness) => [{ account, why, since, error }]
     if (listedAt === null || outcome === null) return blind('never')
-    if (now - Date.parse(listedAt) > lateMs) return blind('late')
     if (outcome === 'failed') return blind('failed')
+    if (lateAt !== null && now > Date.parse(lateAt)) return blind('late')
     return outcome === 'incomplete' ? blind('incomplete') : []
   })
 }

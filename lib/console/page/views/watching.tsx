@@ -74,9 +74,21 @@ export function WatchingView() {
               <dd>{formatCount(seen.incomplete, spoken)}</dd>
             </div>
           </dl>
-          {seen.accounts.map((tick) => (
-            <AccountCard key={tick.account} tick={tick} watching={seen} />
-          ))}
+          <Card title={t.watching.ticks}>
+            <Strip watching={seen} />
+            <ul class="legend">
+              {(['committed', 'incomplete', 'failed', 'nobody'] as const).map((outcome) => (
+                <li key={outcome}>
+                  <i class={`key tick-${outcome}`} /> {t.watching.legend[outcome]}
+                </li>
+              ))}
+            </ul>
+          </Card>
+          <div class="cards">
+            {seen.accounts.map((tick) => (
+              <AccountCard key={tick.account} tick={tick} />
+            ))}
+          </div>
           <Card title={t.watching.gapsTitle}>
             {seen.gaps.length === 0 ? (
               <Empty>{t.watching.noGaps}</Empty>
@@ -113,7 +125,7 @@ const TONES = { committed: 'good', unchanged: 'good', incomplete: 'wait', failed
   Tone
 >
 
-function AccountCard({ tick, watching }: { tick: LastTick; watching: Watching }) {
+function AccountCard({ tick }: { tick: LastTick }) {
   const t = useText()
   const now = useNow()
   const [blind] = blindOf([tick], now)
@@ -126,7 +138,6 @@ function AccountCard({ tick, watching }: { tick: LastTick; watching: Watching })
         </Badge>
       }
     >
-      <Strip of={tick.account} watching={watching} />
       <Facts>
         <Fact name={t.watching.lastTick}>{tick.listedAt === null ? '–' : <Ago at={tick.listedAt} />}</Fact>
         <Fact name={t.delivery.outcome}>
@@ -158,16 +169,15 @@ const WIDTH = 1_000
 const HEIGHT = 34
 
 /** A stroke for each bucket of ticks, coloured by the worst of them; where there is none, nobody watched. */
-function Strip({ of, watching }: { of: string; watching: Watching }) {
+function Strip({ watching }: { watching: Watching }) {
   const t = useText()
   const spoken = useCell(language)
   const now = useNow()
   const window = { from: Date.parse(watching.from), to: Date.parse(watching.to), width: WIDTH }
-  const ticks = watching.ticks.filter((tick) => tick.account === of)
+  const { ticks, gaps } = watching
   const width = ((watching.bucketSeconds * 1_000) / (window.to - window.from)) * WIDTH
   const marks = marksOf(window, 140, -new Date(window.from).getTimezoneOffset())
   const step = (marks[1] ?? 0) - (marks[0] ?? 0)
-  const gaps = watching.gaps.filter((gap) => gap.account === of)
   const clamp = (x: number) => Math.min(WIDTH, Math.max(0, x))
   return (
     <figure class="strip">
@@ -192,7 +202,7 @@ function Strip({ of, watching }: { of: string; watching: Watching }) {
           const right = clamp(xOf(window, gap.to === null ? now : Date.parse(gap.to)))
           return (
             <rect
-              key={`gap ${gap.from}`}
+              key={`gap ${gap.account} ${gap.from}`}
               class="gap"
               x={left}
               y={0}
@@ -230,10 +240,9 @@ function Troubles({ watching }: { watching: Watching }) {
         <Table
           caption={t.watching.troubles}
           rows={troubles.slice(0, MOST_TROUBLES)}
-          keyOf={({ account: of, at }) => `${of} ${at}`}
+          keyOf={({ at }) => at}
           columns={[
             { head: t.watching.when, cell: ({ at }) => formatMoment(new Date(at), new Date(now), spoken) },
-            { head: t.account, wide: true, cell: (tick) => <Name of={tick.account} /> },
             {
               head: t.delivery.outcome,
               cell: ({ outcome }) => <Badge tone={TONES[outcome]}>{t.ticks[outcome]}</Badge>,
