@@ -4,7 +4,7 @@ import { logout, views } from './api.ts'
 import { useCell } from './cell.ts'
 import { useNow } from './clock.ts'
 import type { Text } from './dictionary.ts'
-import { cut, formatMoment } from './format.ts'
+import { shown, formatMoment } from './format.ts'
 import { Choice, Name, Span, useText } from './parts.tsx'
 import { changes, poll } from './poll.ts'
 import { type Route, route } from './router.ts'
@@ -157,7 +157,7 @@ function Accounts() {
       <option value="">{t.allAccounts}</option>
       {names.map((name) => (
         <option key={name} value={name}>
-          {cut(name)}
+          {shown(name)}
         </option>
       ))}
     </select>
@@ -201,7 +201,7 @@ function BlindWarning({ of }: { of: Blind }) {
   return (
     <p class={isPart ? 'warning part' : 'warning blind'}>
       <strong>{isPart ? t.blind.part : t.blind.title}</strong> <Name of={of.account} /> {t.blind[of.why]}
-      {of.error !== null && <code> {cut(of.error)}</code>}
+      {of.error !== null && <code> {shown(of.error)}</code>}
       {of.since !== null && !isPart && (
         // Each second it would be read out again.
         <span aria-hidden="true">

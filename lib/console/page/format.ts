@@ -85,20 +85,20 @@ function format(locale: string): Intl.NumberFormat {
 }
 
 const LONGEST = 200
-
-/** At most 200 characters of a text that somebody else chose: a megabyte of it would hold up the page. */
-export function cut(text: string): string {
-  if (text.length <= LONGEST) return text
-  return `${text.slice(0, LONGEST).replace(/[\uD800-\uDBFF]$/, '')}…`
-}
+/** What hides, breaks the line, or turns the direction of the text around it. */
+const UNSEEN = /[\p{Cc}\p{Zl}\p{Zp}\u061C\u200B\u200E\u200F\u202A-\u202E\u2060-\u206F\uFEFF]/gu
 
 /**
- * Such a text for where there is no markup to isolate it: a label, a canvas. Nothing in it hides, or turns the direction of
- * what stands around it.
+ * At most 200 characters of a text that somebody else chose, since a megabyte of it would hold up the page, with a dot for each that
+ * could deceive the eye.
  */
-export function plain(text: string): string {
-  return `\u2068${cut(text).replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '·')}\u2069`
+export function shown(text: string): string {
+  const short = text.length <= LONGEST ? text : `${text.slice(0, LONGEST).replace(/[\uD800-\uDBFF]$/, '')}…`
+  return short.replaceAll(UNSEEN, '·')
 }
+
+/** Such a text for where there is no markup to isolate its direction: a label, a canvas. */
+export const plain = (text: string): string => `\u2068${shown(text)}\u2069`
 
 /** The value of a `datetime-local` field for a moment, in the browser's time zone; empty for none. */
 export function toField(at: Date | null): string {

@@ -14,6 +14,7 @@ export function readPalette(): Palette {
     line: of('line'),
     accent: of('accent'),
     surface: of('surface'),
+    raised: of('raised'),
   }
 }
 

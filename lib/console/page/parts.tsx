@@ -6,7 +6,7 @@ import { Refused, Unreachable } from './api.ts'
 import { useCell } from './cell.ts'
 import { useNow } from './clock.ts'
 import { dictionaries, type Text } from './dictionary.ts'
-import { cut, formatExactly, formatMoment, formatSpan } from './format.ts'
+import { shown, formatExactly, formatMoment, formatSpan } from './format.ts'
 import { hashOf } from './router.ts'
 import { language, me } from './state.ts'
 
@@ -20,8 +20,8 @@ export const useMayChange = (): boolean => useCell(me)?.scope === 'write'
 export function Name({ of, mono = false }: { of: string | null; mono?: boolean }) {
   if (of === null || of === '') return <span class="none">–</span>
   return (
-    <bdi class={mono ? 'name mono' : 'name'} title={cut(of)}>
-      {cut(of)}
+    <bdi class={mono ? 'name mono' : 'name'} title={shown(of)}>
+      {shown(of)}
     </bdi>
   )
 }
@@ -106,8 +106,16 @@ export function Table<Row>({
   keyOf: (row: Row) => string
 }) {
   const classOf = ({ wide, number }: Column<Row>) => [wide && 'wide', number && 'number'].filter(Boolean).join(' ')
+  const box = useRef<HTMLDivElement>(null)
+  useEffect(() => {
+    const element = box.current
+    if (!element) return
+    // What can be scrolled must be reached by keyboard; what cannot need not be stopped at.
+    if (element.scrollWidth > element.clientWidth) element.tabIndex = 0
+    else element.removeAttribute('tabindex')
+  })
   return (
-    <div class="table">
+    <div class="table" ref={box} role="group" aria-label={caption}>
       <table>
         <caption class="unseen">{caption}</caption>
         <thead>
@@ -188,7 +196,7 @@ export function Fault({ error }: { error: unknown }) {
   if (error === undefined) return null
   return (
     <p class="fault" role="alert">
-      <bdi>{cut(sayFault(error, t))}</bdi>
+      <bdi>{shown(sayFault(error, t))}</bdi>
     </p>
   )
 }

@@ -22,6 +22,7 @@ export interface Palette {
   line: string
   accent: string
   surface: string
+  raised: string
 }
 
 /** Everything a frame shows. */
@@ -30,6 +31,8 @@ export interface Scene {
   height: number
   scrollTop: number
   bars: readonly Drawn[]
+  /** How many rows there are channels for; null: nobody said. */
+  channels: number | null
   now: number
   /** The key of the bar that is pointed at or has the focus. */
   active: string | undefined
@@ -62,11 +65,33 @@ export function paint(context: CanvasRenderingContext2D, scene: Scene): void {
   context.beginPath()
   context.rect(0, AXIS, window.width, height - AXIS)
   context.clip()
+  paintRows(context, scene)
   paintBars(context, scene, seen)
   paintNow(context, scene)
   context.restore()
   context.strokeStyle = palette.line
   context.strokeRect(-1, AXIS - 0.5, window.width + 2, 0)
+}
+
+/** A ground for each row; what is below the line has no channel that was bought. */
+function paintRows(context: CanvasRenderingContext2D, { window, height, scrollTop, palette, channels }: Scene): void {
+  const first = Math.floor(scrollTop / ROW)
+  const last = Math.min(channels ?? Infinity, Math.ceil((scrollTop + height) / ROW))
+  context.globalAlpha = 0.5
+  context.fillStyle = palette.raised
+  for (let row = first; row < last; row += 1) {
+    context.fillRect(0, AXIS + GAP + row * ROW - scrollTop, window.width, ROW - GAP)
+  }
+  context.globalAlpha = 1
+  if (channels === null) return
+  const y = AXIS + GAP / 2 + channels * ROW - scrollTop
+  context.strokeStyle = palette.failed
+  context.setLineDash([5, 4])
+  context.beginPath()
+  context.moveTo(0, y)
+  context.lineTo(window.width, y)
+  context.stroke()
+  context.setLineDash([])
 }
 
 const yOf = ({ row }: Placed, { scrollTop }: Scene) => AXIS + GAP + row * ROW - scrollTop

@@ -33,6 +33,8 @@ export interface Seen {
 
 /** Free room right of now, so that what lives is seen to. */
 const AHEAD = 0.02
+const FEWEST = 6
+const MOST_EMPTY = 20
 const KEYS: Readonly<Record<string, Move>> = {
   ArrowLeft: 'left',
   ArrowRight: 'right',
@@ -48,7 +50,17 @@ export function windowOf({ spanMs, to }: Seen, now: number, width: number): Wind
   return { from: right - spanMs, to: right, width }
 }
 
-export function Timeline({ bars, seen, onSee }: { bars: readonly ApiBar[]; seen: Seen; onSee: (seen: Seen) => void }) {
+export function Timeline({
+  bars,
+  channels,
+  seen,
+  onSee,
+}: {
+  bars: readonly ApiBar[]
+  channels: number | null
+  seen: Seen
+  onSee: (seen: Seen) => void
+}) {
   const t = useText()
   const spoken = useCell(language)
   const second = useNow()
@@ -58,8 +70,8 @@ export function Timeline({ bars, seen, onSee }: { bars: readonly ApiBar[]; seen:
   const [focused, setFocused] = useState<string>()
   const { drawn, rowCount, byKey } = useLaidOut(bars)
   const active = pointed?.key ?? focused
-  const redraw = useDrawing(scroller, canvas, { drawn, seen, active, language: spoken })
-  useEffect(redraw, [drawn, seen, active, spoken, second])
+  const redraw = useDrawing(scroller, canvas, { drawn, channels, seen, active, language: spoken })
+  useEffect(redraw, [drawn, channels, seen, active, spoken, second])
 
   const at = (event: TargetedPointerEvent<HTMLDivElement>) => {
     const element = event.currentTarget
@@ -155,10 +167,13 @@ export function Timeline({ bars, seen, onSee }: { bars: readonly ApiBar[]; seen:
 
   const told = active === undefined ? undefined : byKey.get(active)
   const spokenOf = focused === undefined ? undefined : byKey.get(focused)
+  // Free channels are seen as empty rows, as long as there are not many of them.
+  const height = AXIS + Math.max(rowCount, Math.min(channels ?? 0, MOST_EMPTY), FEWEST) * ROW + 8
   return (
     <div class="timeline">
       <div
         class="rows"
+        style={{ height: `${height + 2}px` }}
         ref={scroller}
         role="application"
         tabIndex={0}
@@ -174,7 +189,7 @@ export function Timeline({ bars, seen, onSee }: { bars: readonly ApiBar[]; seen:
         onBlur={() => setFocused(undefined)}
       >
         <canvas ref={canvas} aria-hidden="true" />
-        <div class="height" style={{ height: `${AXIS + rowCount * ROW + 4}px` }} />
+        <div class="height" style={{ height: `${height}px` }} />
       </div>
       {told && pointed && <Tip of={told} x={pointed.x} y={pointed.y} />}
       {told && !pointed && <Tip of={told} />}
@@ -220,10 +235,16 @@ const parsed = (at: string | null) => (at === null ? null : Date.parse(at))
 function useDrawing(
   scroller: { current: HTMLDivElement | null },
   canvas: { current: HTMLCanvasElement | null },
-  shown: { drawn: readonly Drawn[]; seen: Seen; active: string | undefined; language: 'en' | 'zh' },
+  view: {
+    drawn: readonly Drawn[]
+    channels: number | null
+    seen: Seen
+    active: string | undefined
+    language: 'en' | 'zh'
+  },
 ): () => void {
-  const latest = useRef(shown)
-  latest.current = shown
+  const latest = useRef(view)
+  latest.current = view
   const asked = useRef(0)
   const colours = useRef<{ palette: Palette; hatch: CanvasPattern | null } | undefined>(undefined)
   const draw = () => {
@@ -245,13 +266,14 @@ function useDrawing(
       const palette = readPalette()
       colours.current = { palette, hatch: makeHatch(context, palette, scale) }
     }
-    const { drawn, seen, active, language } = latest.current
+    const { drawn, channels, seen, active, language } = latest.current
     const now = serverNow()
     paint(context, {
       window: windowOf(seen, now, width),
       height,
       scrollTop: element.scrollTop,
       bars: drawn,
+      channels,
       now,
       active,
       language,

@@ -30,7 +30,9 @@ export function NowView() {
   const seen = useCell(now)
   return (
     <>
-      <h1 tabIndex={-1}>{t.views.now}</h1>
+      <h1 class="unseen" tabIndex={-1}>
+        {t.views.now}
+      </h1>
       {seen ? (
         <>
           <div class="glance">
@@ -41,7 +43,7 @@ export function NowView() {
             <Leaks leaks={seen.leaks} />
             <Deliveries backlog={seen.backlog} />
           </div>
-          <TimelineCard />
+          <TimelineCard channels={seen.channels} />
           <Card title={t.now.who} aside={<span class="muted">{t.now.sessions(seen.liveCount)}</span>}>
             <LiveTable sessions={seen.live} />
           </Card>
@@ -159,7 +161,7 @@ const MINUTE = 60_000
 const SPANS = { m15: 15 * MINUTE, h1: 60 * MINUTE, h6: 360 * MINUTE, h24: 1_440 * MINUTE, d7: 10_080 * MINUTE }
 type SpanName = keyof typeof SPANS
 
-function TimelineCard() {
+function TimelineCard({ channels }: { channels: number | null }) {
   const t = useText()
   const [seen, setSeen] = useState<Seen>({ spanMs: SPANS.m15, to: null })
   useCell(account)
@@ -215,7 +217,7 @@ function TimelineCard() {
       }
     >
       <Fault error={error} />
-      <Timeline bars={bars} seen={seen} onSee={setSeen} />
+      <Timeline bars={bars} channels={channels} seen={seen} onSee={setSeen} />
       {truncated && <p class="fault mild">{t.timeline.truncated}</p>}
       <ul class="legend">
         {(['preparing', 'ready', 'started', 'unsure', 'failed'] as const).map((phase) => (
