@@ -265,6 +265,7 @@ const en = {
   ticks: { committed: 'Changes', unchanged: 'No change', incomplete: 'In part', failed: 'Failed' },
   watching: {
     lead: 'Green: the list was seen. Nothing there: nobody watched, and silence means nothing.',
+    accounts: 'Accounts',
     sees: 'Watching',
     gaps: 'Gaps',
     failed: 'Failed ticks',
@@ -543,6 +544,7 @@ const zh: Text = {
   ticks: { committed: '有变化', unchanged: '无变化', incomplete: '不完整', failed: '失败' },
   watching: {
     lead: '绿色表示取得了列表;空白表示没有监测,此时没有消息不代表没有变化。',
+    accounts: '账号',
     sees: '监测中',
     gaps: '空档',
     failed: '失败次数',

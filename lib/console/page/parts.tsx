@@ -91,6 +91,8 @@ export interface Column<Row> {
   wide?: boolean
   /** Numbers stand below each other. */
   number?: boolean
+  /** Says on a phone, where there are no heads, what it is. */
+  told?: boolean
 }
 
 /** A table whose caption is for those who do not see its heading. */
@@ -105,7 +107,8 @@ export function Table<Row>({
   rows: readonly Row[]
   keyOf: (row: Row) => string
 }) {
-  const classOf = ({ wide, number }: Column<Row>) => [wide && 'wide', number && 'number'].filter(Boolean).join(' ')
+  const classOf = ({ wide, number, told }: Column<Row>) =>
+    [wide && 'wide', number && 'number', told && 'told'].filter(Boolean).join(' ')
   const box = useRef<HTMLDivElement>(null)
   useEffect(() => {
     const element = box.current
@@ -131,7 +134,7 @@ export function Table<Row>({
           {rows.map((row) => (
             <tr key={keyOf(row)}>
               {columns.map((column) => (
-                <td key={column.head} class={classOf(column)}>
+                <td key={column.head} class={classOf(column)} data-head={column.head}>
                   {column.cell(row)}
                 </td>
               ))}

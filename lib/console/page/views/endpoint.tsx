@@ -166,6 +166,7 @@ function Deliveries({ endpoint, hasDead }: { endpoint: string; hasDead: boolean 
             },
             {
               head: t.delivery.attempts,
+              told: true,
               cell: (one) => (
                 <button
                   type="button"

@@ -158,7 +158,7 @@ const columnsOf = (t: Text, isOne: boolean): Column<Session>[] => [
   { head: t.session.state, cell: (one) => <StateBadge state={stateOf(one)} /> },
   { head: t.session.firstSeen, wide: true, cell: ({ firstSeenAt }) => <When at={firstSeenAt} /> },
   { head: t.session.ended, wide: true, cell: ({ endedAt }) => <When at={endedAt} /> },
-  { head: t.session.held, number: true, cell: (one) => <Span from={one.firstSeenAt} to={one.endedAt} /> },
+  { head: t.session.held, number: true, told: true, cell: (one) => <Span from={one.firstSeenAt} to={one.endedAt} /> },
   {
     head: t.session.reason,
     wide: true,

@@ -265,7 +265,12 @@ function BarTable({ bars, from, to }: { bars: readonly ApiBar[]; from: number; t
               { head: t.session.ready, wide: true, cell: ({ readyAt }) => <When at={readyAt} /> },
               { head: t.session.started, wide: true, cell: ({ startedAt }) => <When at={startedAt} /> },
               { head: t.session.ended, wide: true, cell: ({ endedAt }) => <When at={endedAt} /> },
-              { head: t.session.held, cell: (bar) => <Span from={bar.firstSeenAt} to={bar.endedAt} /> },
+              {
+                head: t.session.held,
+                number: true,
+                told: true,
+                cell: (bar) => <Span from={bar.firstSeenAt} to={bar.endedAt} />,
+              },
               {
                 head: t.session.reason,
                 wide: true,
@@ -304,7 +309,7 @@ function LiveTable({ sessions }: { sessions: readonly Session[] }) {
           { head: t.session.state, cell: (one) => <StateBadge state={stateOf(one)} /> },
           { head: t.session.firstSeen, wide: true, cell: ({ firstSeenAt }) => <When at={firstSeenAt} /> },
           { head: t.session.started, wide: true, cell: ({ startedAt }) => <When at={startedAt} /> },
-          { head: t.session.held, number: true, cell: ({ firstSeenAt }) => <Span from={firstSeenAt} /> },
+          { head: t.session.held, number: true, told: true, cell: ({ firstSeenAt }) => <Span from={firstSeenAt} /> },
         ]}
       />
       {longest.length > count && (

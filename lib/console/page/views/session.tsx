@@ -133,8 +133,9 @@ function Bounded({ at, after }: { at: string | null; after: string | null }) {
   const t = useText()
   const spoken = useCell(language)
   if (at === null) return <span class="none">–</span>
+  const within = after === null ? null : Date.parse(at) - Date.parse(after)
   const unsure =
-    after === null ? t.session.unwatched : t.session.within(formatSpan(Date.parse(at) - Date.parse(after), spoken))
+    within === null ? t.session.unwatched : within < 1_000 ? '' : t.session.within(formatSpan(within, spoken))
   return (
     <>
       <When at={at} /> <span class="muted">{unsure}</span>

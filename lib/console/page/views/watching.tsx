@@ -4,21 +4,7 @@ import { views } from '../api.ts'
 import { useCell } from '../cell.ts'
 import { useNow } from '../clock.ts'
 import { formatCount, formatMark, formatMoment } from '../format.ts'
-import {
-  Badge,
-  Card,
-  Choice,
-  Empty,
-  Fact,
-  Facts,
-  Fault,
-  Name,
-  Span,
-  Table,
-  type Tone,
-  useText,
-  When,
-} from '../parts.tsx'
+import { Badge, Card, Choice, Empty, Fault, Name, Span, Table, type Tone, useText, When } from '../parts.tsx'
 import { usePoll } from '../poll.ts'
 import { account, language } from '../state.ts'
 import { marksOf, xOf } from '../timeline-layout.ts'
@@ -84,11 +70,7 @@ export function WatchingView() {
               ))}
             </ul>
           </Card>
-          <div class="cards">
-            {seen.accounts.map((tick) => (
-              <AccountCard key={tick.account} tick={tick} />
-            ))}
-          </div>
+          <Accounts ticks={seen.accounts} />
           <Card title={t.watching.gapsTitle}>
             {seen.gaps.length === 0 ? (
               <Empty>{t.watching.noGaps}</Empty>
@@ -107,6 +89,7 @@ export function WatchingView() {
                   {
                     head: t.watching.length,
                     number: true,
+                    told: true,
                     cell: ({ from, to: end }) => (from === null ? '–' : <Span from={from} to={end} />),
                   },
                 ]}
@@ -125,33 +108,51 @@ const TONES = { committed: 'good', unchanged: 'good', incomplete: 'wait', failed
   Tone
 >
 
-function AccountCard({ tick }: { tick: LastTick }) {
+function Accounts({ ticks }: { ticks: readonly LastTick[] }) {
   const t = useText()
   const now = useNow()
-  const [blind] = blindOf([tick], now)
   return (
-    <Card
-      title={tick.account}
-      aside={
-        <Badge tone={blind ? (blind.why === 'incomplete' ? 'wait' : 'bad') : 'good'}>
-          {blind ? t.blind.short[blind.why] : t.watching.sees}
-        </Badge>
-      }
-    >
-      <Facts>
-        <Fact name={t.watching.lastTick}>{tick.listedAt === null ? '–' : <Ago at={tick.listedAt} />}</Fact>
-        <Fact name={t.delivery.outcome}>
-          {tick.outcome === null ? '–' : t.ticks[tick.outcome]}
-          {tick.error !== null && <span class="error"> {tick.error}</span>}
-        </Fact>
-        <Fact name={t.watching.lastGood}>{tick.goodAt === null ? '–' : <Ago at={tick.goodAt} />}</Fact>
-      </Facts>
+    <Card title={t.watching.accounts}>
+      <Table
+        caption={t.watching.accounts}
+        rows={ticks}
+        keyOf={(tick) => tick.account}
+        columns={[
+          { head: t.account, cell: (tick) => <Name of={tick.account} /> },
+          {
+            head: t.session.state,
+            cell: (tick) => {
+              const [blind] = blindOf([tick], now)
+              if (!blind) return <Badge tone="good">{t.watching.sees}</Badge>
+              return <Badge tone={blind.why === 'incomplete' ? 'wait' : 'bad'}>{t.blind.short[blind.why]}</Badge>
+            },
+          },
+          { head: t.watching.lastTick, told: true, cell: ({ listedAt }) => <Ago at={listedAt} /> },
+          {
+            head: t.delivery.outcome,
+            wide: true,
+            cell: ({ outcome, error }) => (
+              <>
+                {outcome === null ? <Name of={null} /> : t.ticks[outcome]}
+                {error !== null && (
+                  <span class="error">
+                    {' '}
+                    <Name of={error} mono />
+                  </span>
+                )}
+              </>
+            ),
+          },
+          { head: t.watching.lastGood, told: true, cell: ({ goodAt }) => <Ago at={goodAt} /> },
+        ]}
+      />
     </Card>
   )
 }
 
-function Ago({ at }: { at: string }) {
+function Ago({ at }: { at: string | null }) {
   const t = useText()
+  if (at === null) return <Name of={null} />
   const [before, after] = t.ago
   return (
     <>
