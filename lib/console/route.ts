@@ -1,7 +1,7 @@
 // One declaration of a route is all there is to it: the app serves by it, and the OpenAPI document is made of it.
 import type { Context } from 'hono'
 import type { Kysely } from 'kysely'
-import * as v from 'valibot'
+import type * as v from 'valibot'
 import type { AddressGuard } from '../address.ts'
 import type { Keyring } from '../core/seal.ts'
 import type { Poster } from '../post.ts'

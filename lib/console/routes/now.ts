@@ -35,7 +35,7 @@ export const nowRoutes = [
         kept(`concurrency ${ofAccount}`, { forMs: SELDOM_MS }, () => readConcurrency(db, ids)),
         kept(`leaks ${ofAccount}`, { forMs: SELDOM_MS }, () => readLeaks(db, MOST_LEAKS, account)),
       ])
-      const ticks = watched.map(({ id: _, version: __, ...tick }) => tick)
+      const ticks = watched.map(({ tick }) => tick)
       const rest = JSON.stringify({ channels, liveCount: live.count, concurrency, leaks, ticks, backlog })
       const tag = `W/"${createHash('sha256').update(version).update(rest).digest('base64url').slice(0, 22)}"`
       c.header('etag', tag)
@@ -50,8 +50,8 @@ export const nowRoutes = [
 ]
 
 /** What grows by itself would be news at each question. */
-function withoutAge({ oldestDue, ...backlog }: Awaited<ReturnType<typeof readBacklog>>) {
-  if (oldestDue === null) return { ...backlog, oldestDue }
-  const { ageSeconds: _, ...due } = oldestDue
-  return { ...backlog, oldestDue: due }
+function withoutAge({ oldestDue: due, ...backlog }: Awaited<ReturnType<typeof readBacklog>>) {
+  if (due === null) return { ...backlog, oldestDue: null }
+  const { endpoint, dueAt, failingSince, holdUntil } = due
+  return { ...backlog, oldestDue: { endpoint, dueAt, failingSince, holdUntil } }
 }

@@ -32,7 +32,7 @@ export const watchingRoutes = [
       return {
         from: seen.span.from,
         to: seen.span.to,
-        accounts: watched.map(({ id: _, version: __, ...tick }) => tick),
+        accounts: watched.map(({ tick }) => tick),
         bucketSeconds: seen.bucketSeconds,
         ticks: seen.buckets.map(({ at, outcome, count, error }) => ({ at, outcome, count, error })),
         gaps: seen.gaps,

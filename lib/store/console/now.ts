@@ -1,16 +1,17 @@
 // What the console asks for every two seconds, for each page that is open: each read is bounded, and cheap where nothing changed.
 import { type Kysely, sql } from 'kysely'
-import { statusName } from '../../core/session.ts'
 import type { Database } from '../database.ts'
 import type { SessionView } from '../history.ts'
 import type { LastTick } from '../status.ts'
+import { type SessionRow, viewOf } from './view.ts'
 
-/** An account's last tick, and what tells whether its live sessions changed since: a text that is equal while they did not. */
-export interface Watched extends Omit<LastTick, 'ageSeconds'> {
+/** An account as it is watched. */
+export interface Watched {
   id: number
+  /** A text that is equal while no live session of it changed. */
   version: string
-  /** From then on nobody watches it: a minute, or twice the time that usually passes, after the last listing. */
-  lateAt: Date | null
+  /** From `lateAt` on nobody watches it: a minute, or twice the time that usually passes, after the last listing. */
+  tick: Omit<LastTick, 'ageSeconds'> & { lateAt: Date | null }
 }
 
 /** So many of the last ticks tell how much time usually passes between two. */
@@ -18,7 +19,7 @@ const USUAL_TICKS = 21
 
 /** The accounts as they are watched, by name: all, or the one of that name, if there is one. */
 export async function readWatched(db: Kysely<Database>, account?: string): Promise<Watched[]> {
-  const { rows } = await sql<Watched>`
+  const { rows } = await sql<Omit<Watched, 'tick'> & Watched['tick']>`
     select account.id, account.name as account, last.listed_at as "listedAt", last.outcome,
       substring(last.error from '^[A-Za-z_]+') as error, account.listed_at as "goodAt",
       account.listed_at + greatest(interval '1 minute', 2 * usual.distance) as "lateAt",
@@ -35,7 +36,7 @@ export async function readWatched(db: Kysely<Database>, account?: string): Promi
     ) as usual
     where ${account ?? null}::text is null or account.name = ${account ?? null}
     order by account.name`.execute(db)
-  return rows
+  return rows.map(({ id, version, ...tick }) => ({ id, version, tick }))
 }
 
 /** The sessions that live now, the newest first, at most `limit`; and how many there are in all. */
@@ -44,17 +45,14 @@ export async function readLive(
   accounts: readonly number[],
   limit: number,
 ): Promise<{ count: number; sessions: SessionView[] }> {
-  const { rows } = await sql<Omit<SessionView, 'status'> & { status: number; count: number }>`
+  const { rows } = await sql<SessionRow & { count: number }>`
     select account.name as account, session_id as id, incarnation, user_id as "userId", status, started,
       driver_type as "driverType", first_seen_at as "firstSeenAt", ready_at as "readyAt", started_at as "startedAt",
       ended_at as "endedAt", end_reason as "endReason", null as error, count(*) over () as count
     from session join account on account.id = account_id
     where account_id = any(${[...accounts]}::integer[]) and ended_at is null
     order by first_seen_at desc, session.id desc limit ${limit}`.execute(db)
-  return {
-    count: rows[0]?.count ?? 0,
-    sessions: rows.map(({ count: _, ...row }) => ({ ...row, status: statusName(row.status) })),
-  }
+  return { count: rows[0]?.count ?? 0, sessions: rows.map(viewOf) }
 }
 
 /** The most sessions at once of all these accounts together, in each five minutes of the last 24 hours; exact. */

@@ -1,7 +1,8 @@
 import { type Kysely, sql } from 'kysely'
-import { FAILED, statusName } from '../../core/session.ts'
+import { FAILED } from '../../core/session.ts'
 import type { Database } from '../database.ts'
 import type { SessionView } from '../history.ts'
+import { type SessionRow, viewOf } from './view.ts'
 
 /** What sessions are searched for; what is left out does not matter. */
 export interface Search {
@@ -66,7 +67,7 @@ export async function searchSessions(
     at ? sql`case when ${sql.ref(time)} < coalesce(look.valid_to, 'infinity') then ${sql.ref(time)} end` : sql.ref(time)
   const isOver = at ? sql`ended_at < coalesce(look.valid_to, 'infinity')` : sql`true`
 
-  const { rows } = await sql<Omit<SessionView, 'status'> & { status: number; row: number }>`
+  const { rows } = await sql<SessionRow & { row: number }>`
     with seen as materialized (
       select * from ${source} where ${sql.join(candidates, sql` and `)}
       order by first_seen_at desc, id desc limit ${MOST_LOOKED_THROUGH}
@@ -86,7 +87,7 @@ export async function searchSessions(
     rows.length === limit && last
       ? { firstSeenAt: last.firstSeenAt, row: last.row }
       : await lastLookedThrough(db, source, candidates)
-  return { sessions: rows.map(({ row: _, ...view }) => ({ ...view, status: statusName(view.status) })), next }
+  return { sessions: rows.map(viewOf), next }
 }
 
 async function lastLookedThrough(

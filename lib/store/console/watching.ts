@@ -26,15 +26,15 @@ export async function readTicks(
   bucketSeconds: number,
 ): Promise<TickBucket[]> {
   const { rows } = await sql<TickBucket>`
-    select date_bin(${bucketSeconds} * interval '1 second', listed_at, ${from}::timestamptz) as at,
+    select date_bin(${bucketSeconds} * interval '1 second', snapshot.listed_at, ${from}::timestamptz) as at,
       (array['unchanged', 'committed', 'incomplete', 'failed'])[
         max(array_position(array['unchanged', 'committed', 'incomplete', 'failed'], outcome))] as outcome,
       count(*) as count, count(*) filter (where outcome = 'incomplete') as incomplete,
       count(*) filter (where outcome = 'failed') as failed,
-      substring((array_agg(error order by listed_at desc) filter (where error is not null))[1] from '^[A-Za-z_]+') as error
+      substring((array_agg(error order by snapshot.listed_at desc) filter (where error is not null))[1] from '^[A-Za-z_]+') as error
     from account join snapshot on account_id = account.id
     where (${account ?? null}::text is null or account.name = ${account ?? null})
-      and listed_at >= ${from} and listed_at < ${to}
+      and snapshot.listed_at >= ${from} and snapshot.listed_at < ${to}
     group by 1 order by 1`.execute(db)
   return rows
 }
