@@ -4,7 +4,7 @@ const sessions = (n: number) => (n === 1 ? '1 session' : `${n} sessions`)
 
 const en = {
   loading: 'Loading…',
-  live: 'Live',
+  live: 'Connected',
   more: 'Show more',
   close: 'Close',
   cancel: 'Cancel',
@@ -70,7 +70,7 @@ const en = {
     absent: 'three whole lists without it, and no answer why',
   },
   leaks: { preparing: 'still preparing after', unstarted: 'ready, never started, for', alive: 'held for' },
-  spans: { m15: '15 min', h1: '1 h', h6: '6 h', h24: '24 h', d7: '7 d', d30: '30 d' },
+  spans: { m5: '5 min', h1: '1 h', h6: '6 h', h24: '24 h', d7: '7 d', d30: '30 d' },
   now: {
     live: 'Live sessions',
     ofChannels: (channels: string) => `of ${channels} channels`,
@@ -292,7 +292,7 @@ export type Text = typeof en
 
 const zh: Text = {
   loading: '加载中…',
-  live: '实时',
+  live: '已连接',
   more: '显示更多',
   close: '关闭',
   cancel: '取消',
@@ -353,7 +353,7 @@ const zh: Text = {
     absent: '连续三次完整列表中都没有,且查不到原因',
   },
   leaks: { preparing: '仍在准备,已', unstarted: '就绪后一直未开始,已', alive: '占用已' },
-  spans: { m15: '15 分钟', h1: '1 小时', h6: '6 小时', h24: '24 小时', d7: '7 天', d30: '30 天' },
+  spans: { m5: '5 分钟', h1: '1 小时', h6: '6 小时', h24: '24 小时', d7: '7 天', d30: '30 天' },
   now: {
     live: '当前会话',
     ofChannels: (channels) => `/ 共 ${channels} 路`,

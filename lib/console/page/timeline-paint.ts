@@ -133,8 +133,11 @@ function paintBars(context: CanvasRenderingContext2D, scene: Scene, seen: readon
     if (!drawn.failed || drawn.bar.endedAt === null) continue
     const x = xOf(window, drawn.bar.endedAt)
     const y = yOf(drawn, scene)
-    context.fillRect(x - 4, y, 4, ROW - GAP)
-    // A notch that is seen from afar, for those who do not see red.
+    const room = x - xOf(window, drawn.bar.firstSeenAt)
+    const width = Math.max(2, Math.min(4, room))
+    context.fillRect(x - width, y, width, ROW - GAP)
+    if (room < 16) continue
+    // A notch, for those who do not see red.
     context.beginPath()
     context.moveTo(x - 4, y)
     context.lineTo(x - 11, y)

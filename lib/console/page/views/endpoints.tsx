@@ -131,7 +131,7 @@ export function Health({ of }: { of: EndpointHealth }) {
           <dd>{latency(of.latency?.p95Ms)}</dd>
         </div>
       </dl>
-      <ul class="told">
+      <ul class="news">
         {of.stateReason !== null && (
           <li>
             <Name of={of.stateReason} />

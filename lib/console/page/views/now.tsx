@@ -1,7 +1,7 @@
 import { useMemo, useRef, useState } from 'preact/hooks'
 import type { Bar as ApiBar, Leak, Now, Session } from '../../schemas.ts'
 import { views } from '../api.ts'
-import { useCell } from '../cell.ts'
+import { cell, useCell } from '../cell.ts'
 import { useNow } from '../clock.ts'
 import { Curve } from '../curve.tsx'
 import { formatCount, formatSpan } from '../format.ts'
@@ -158,12 +158,16 @@ function Deliveries({ backlog }: { backlog: Now['backlog'] }) {
 }
 
 const MINUTE = 60_000
-const SPANS = { m15: 15 * MINUTE, h1: 60 * MINUTE, h6: 360 * MINUTE, h24: 1_440 * MINUTE, d7: 10_080 * MINUTE }
+const SPANS = { m5: 5 * MINUTE, h1: 60 * MINUTE, h6: 360 * MINUTE, h24: 1_440 * MINUTE, d7: 10_080 * MINUTE }
 type SpanName = keyof typeof SPANS
+
+/** Kept while another view is seen. */
+const timelineSeen = cell<Seen>({ spanMs: SPANS.m5, to: null })
 
 function TimelineCard({ channels }: { channels: number | null }) {
   const t = useText()
-  const [seen, setSeen] = useState<Seen>({ spanMs: SPANS.m15, to: null })
+  const seen = useCell(timelineSeen)
+  const setSeen = timelineSeen.set
   useCell(account)
   useNow()
   // Asked for in steps, with as much again to the left, so that to move a little asks for nothing new.
