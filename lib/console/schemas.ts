@@ -15,13 +15,15 @@ const sessionId = v.pipe(v.string(), v.minLength(1), v.maxLength(128))
 const wholeNumber = (least: number, most: number) =>
   v.pipe(
     v.string(),
-    v.regex(/^\d{1,15}$/, 'is no whole number'),
+    v.regex(/^\d{1,16}$/, 'is no whole number'),
+    v.metadata({ becomes: { type: 'integer', minimum: least, maximum: most } }),
     v.transform(Number),
     v.minValue(least, `is less than ${least}`),
     v.maxValue(most, `is more than ${most}`),
   )
 const flag = v.pipe(
   v.picklist(['true', 'false'], 'is neither true nor false'),
+  v.metadata({ becomes: { type: 'boolean' } }),
   v.transform((said) => said === 'true'),
 )
 /** No year beyond those that Postgres and people can read. */
@@ -29,6 +31,7 @@ const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/
 const moment = v.pipe(
   v.string(),
   v.regex(TIME, 'is no time such as 2026-11-22T10:00:00Z'),
+  v.metadata({ becomes: { type: 'string', format: 'date-time' } }),
   v.transform((said) => new Date(said)),
   v.check((at) => !Number.isNaN(at.getTime()), 'is no time that there is'),
 )
@@ -36,7 +39,7 @@ const moment = v.pipe(
 const dayOrTime = v.pipe(
   v.string(),
   v.regex(
-    /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)? ?(Z|[+-]\d\d(:?\d\d)?)?)?$/i,
+    /^\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)? ?([Zz]|[+-]\d\d(:?\d\d)?)?)?$/,
     'is no time or day, such as 2026-11-22T10:00:00Z or 2026-11-22',
   ),
 )

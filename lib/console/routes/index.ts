@@ -1,6 +1,7 @@
 import type { Route } from '../route.ts'
 import { accessRoutes } from './access.ts'
 import { deliveryRoutes } from './deliveries.ts'
+import { documentRoutes } from './documents.ts'
 import { endpointRoutes } from './endpoints.ts'
 import { nowRoutes } from './now.ts'
 import { reportRoutes } from './reports.ts'
@@ -16,4 +17,5 @@ export const ROUTES: readonly Route[] = [
   ...deliveryRoutes,
   ...reportRoutes,
   ...watchingRoutes,
+  ...documentRoutes(() => ROUTES),
 ]
