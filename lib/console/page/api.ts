@@ -91,22 +91,22 @@ async function call<T>(address: string, options: Call = {}): Promise<T> {
   return (await response.json()) as T
 }
 
+/** What one can look at, by the type of its answer. */
+export interface Address<T> {
+  address: string
+  /** Never there: it carries the type. */
+  answers?: T
+}
+
 /** An answer with its ETag, or null where it is still what that ETag stands for. */
 export async function look<T>(
-  address: string,
+  { address }: Address<T>,
   etag: string | undefined,
   signal: AbortSignal,
 ): Promise<{ answer: T; etag: string | undefined } | null> {
   const response = await send(address, { etag, signal })
   if (response.status === 304) return null
   return { answer: (await response.json()) as T, etag: response.headers.get('etag') ?? undefined }
-}
-
-/** What one can look at, by the type of its answer. */
-export interface Address<T> {
-  address: string
-  /** Never there: it carries the type. */
-  answers?: T
 }
 
 const at = <T>(path: string, query: Query = {}): Address<T> => ({ address: addressOf(path, query) })

@@ -180,7 +180,7 @@ function Warnings() {
   const time = useNow()
   // While the server does not answer, nothing is known of its ticks.
   const blind = seen && !lost ? blindOf(seen.ticks, time) : []
-  const text = lost ? t.lost.told(formatMoment(new Date(serverOf(lost)), new Date(serverNow()), spoken)) : ''
+  const text = lost ? t.lost.told(formatMoment(new Date(serverNow()), new Date(serverNow()), spoken)) : ''
   return (
     <div class="warnings">
       <div role="status">{lost && <p class="warning lost">{text}</p>}</div>
@@ -193,8 +193,6 @@ function Warnings() {
   )
 }
 
-const serverOf = (at: Date) => at.getTime() + clockOffset.get()
-
 function BlindWarning({ of }: { of: Blind }) {
   const t = useText()
   const isPart = of.why === 'incomplete'
@@ -206,7 +204,9 @@ function BlindWarning({ of }: { of: Blind }) {
         // Each second it would be read out again.
         <span aria-hidden="true">
           {' '}
-          {t.blind.since} <Span from={of.since.toISOString()} />
+          {t.blind.since} {t.ago[0]}
+          <Span from={of.since.toISOString()} />
+          {t.ago[1]}.
         </span>
       )}{' '}
       <a href="#/watching">{t.views.watching}</a>

@@ -16,7 +16,7 @@ export interface Looked<T> {
  * it is seen again. After a failure it waits longer, at most half a minute; a lost connection it tells to `lostSince`.
  */
 export function poll<T>(
-  { address }: Address<T>,
+  looked: Address<T>,
   everyMs: number,
   onAnswer: (answer: T) => void,
   onError: (error: unknown) => void,
@@ -34,7 +34,7 @@ export function poll<T>(
     const mine = new AbortController()
     looking = mine
     try {
-      const found = await look<T>(address, etag, mine.signal)
+      const found = await look(looked, etag, mine.signal)
       if (mine.signal.aborted) return
       failures = 0
       lostSince.set(undefined)
@@ -47,7 +47,8 @@ export function poll<T>(
       if (mine.signal.aborted) return
       failures += 1
       if (isAway(error)) lostSince.set(lostSince.get() ?? new Date())
-      onError(error)
+      // A lost connection is told above all views, once.
+      if (error instanceof Refused) onError(error)
     }
     timer = setTimeout(() => void next(), Math.min(30_000, everyMs * 2 ** Math.min(failures, 5)))
   }
@@ -67,7 +68,7 @@ export function poll<T>(
   }
 }
 
-/** No answer at all, or one of a server that cannot. */
+/** No answer at all, or that of a server that cannot. */
 const isAway = (error: unknown) => !(error instanceof Refused) || error.status >= 500
 
 /** Counts what was changed by this page, so that all that is looked at is looked at again. */

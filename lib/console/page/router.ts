@@ -12,7 +12,7 @@ export type Route =
 
 /** The route that a hash such as `#/history?user=abc` means; what means none is `now`. */
 export function parseRoute(hash: string): Route {
-  const [path = '', search = ''] = split(hash.replace(/^#\/?/, ''))
+  const [path, search] = split(hash.replace(/^#\/?/, ''))
   const [view = '', ...rest] = path.split('/').map(decode)
   const [first = '', second = '', third = ''] = rest
   if (view === 'history') return { view, query: Object.fromEntries(new URLSearchParams(search)) }

@@ -38,8 +38,10 @@ export function dressDocument(root: HTMLElement): void {
   theme.follow(() => (dress(), write(KEPT.theme, theme.get())))
 }
 
-/** The server's time, as far as it is known. */
-export const serverNow = (): number => Date.now() + clockOffset.get()
+/**
+ * The server's time in milliseconds. It stands still while the server does not answer: what nobody sees must not seem to go on.
+ */
+export const serverNow = (): number => (lostSince.get()?.getTime() ?? Date.now()) + clockOffset.get()
 
 function asTheme(text: string | null): Theme {
   return text === 'light' || text === 'dark' ? text : 'system'

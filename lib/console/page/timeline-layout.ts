@@ -35,9 +35,10 @@ const CERTAIN_MS = 1_000
 export function partsOf(bar: Bar, now: number): Part[] {
   const end = bar.endedAt ?? Math.max(now, bar.firstSeenAt)
   const isUnsure = bar.endedAt !== null && bar.endedAfter !== null && end - bar.endedAfter > CERTAIN_MS
+  const within = (time: number) => Math.min(certainEnd, Math.max(bar.firstSeenAt, time))
   const certainEnd = isUnsure ? Math.max(bar.endedAfter ?? end, bar.firstSeenAt) : end
-  const readyAt = Math.min(bar.readyAt ?? bar.startedAt ?? certainEnd, certainEnd)
-  const startedAt = Math.min(bar.startedAt ?? certainEnd, certainEnd)
+  const startedAt = within(bar.startedAt ?? certainEnd)
+  const readyAt = Math.min(startedAt, within(bar.readyAt ?? startedAt))
   const parts: Part[] = [
     { phase: 'preparing', from: bar.firstSeenAt, to: readyAt },
     { phase: 'ready', from: readyAt, to: startedAt },
@@ -82,7 +83,10 @@ interface Span {
 
 /** The spans of a row are in order and apart from each other: only the neighbours matter. */
 function isFree(row: readonly Span[] | undefined, span: Span): boolean {
-  if (!row) return true
+  const last = row?.at(-1)
+  if (!row || !last || last.to <= span.from) return true
+  // Bars come in the order of their beginnings, mostly: the last one tells.
+  if (last.from <= span.from) return false
   const at = firstAfter(row, span.from)
   const previous = row[at - 1]
   const next = row[at]
@@ -177,7 +181,7 @@ export function neighbour(placed: readonly Placed[], current: Placed | undefined
   const { firstSeenAt } = current.bar
   const inRow = byTime.filter(({ row }) => row === current.row)
   if (move === 'right') return inRow.find(({ bar }) => bar.firstSeenAt > firstSeenAt) ?? current
-  if (move === 'left') return inRow.findLast(({ bar }) => bar.firstSeenAt < firstSeenAt) ?? current
+  if (move === 'left') return inRow.filter(({ bar }) => bar.firstSeenAt < firstSeenAt).at(-1) ?? current
   const direction = move === 'up' ? -1 : 1
   const beyond = byTime.filter(({ row }) => (row - current.row) * direction > 0)
   const nearestRow = Math.min(...beyond.map(({ row }) => Math.abs(row - current.row)))

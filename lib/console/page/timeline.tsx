@@ -67,9 +67,9 @@ export function Timeline({
   const scroller = useRef<HTMLDivElement>(null)
   const canvas = useRef<HTMLCanvasElement>(null)
   const [pointed, setPointed] = useState<{ key: string; x: number; y: number }>()
-  const [focused, setFocused] = useState<string>()
+  const [focused, setFocused] = useState<{ key: string; x: number; y: number }>()
   const { drawn, rowCount, byKey } = useLaidOut(bars)
-  const active = pointed?.key ?? focused
+  const active = pointed?.key ?? focused?.key
   const redraw = useDrawing(scroller, canvas, { drawn, channels, seen, active, language: spoken })
   useEffect(redraw, [drawn, channels, seen, active, spoken, second])
 
@@ -125,15 +125,16 @@ export function Timeline({
     const move = KEYS[event.key]
     if (event.key === '+' || event.key === '=') onSee(near(zoomed(window, 0.5, middle(window, seen)), seen))
     else if (event.key === '-') onSee(near(zoomed(window, 2, middle(window, seen)), seen))
-    else if (event.key === 'Enter' && focused !== undefined) open(byKey.get(focused))
+    else if (event.key === 'Enter' && focused !== undefined) open(byKey.get(focused.key))
     else if (event.key === 'Escape') setFocused(undefined)
     else if (move && !event.altKey && !event.ctrlKey && !event.metaKey) {
-      const current = drawn.find(({ bar }) => bar.key === focused)
+      const current = drawn.find(({ bar }) => bar.key === focused?.key)
       const next = neighbour(inWindow(drawn, window), current, move)
       if (next) {
-        setFocused(next.bar.key)
-        setPointed(undefined)
         reveal(element, next.row)
+        const x = Math.max(0, xOf(window, next.bar.firstSeenAt))
+        setFocused({ key: next.bar.key, x, y: AXIS + next.row * ROW - element.scrollTop })
+        setPointed(undefined)
       }
     } else return
     event.preventDefault()
@@ -165,8 +166,9 @@ export function Timeline({
     return () => element?.removeEventListener('wheel', onWheel)
   }, [])
 
+  const place = pointed ?? focused
   const told = active === undefined ? undefined : byKey.get(active)
-  const spokenOf = focused === undefined ? undefined : byKey.get(focused)
+  const spokenOf = focused === undefined ? undefined : byKey.get(focused.key)
   // Free channels are seen as empty rows, as long as there are not many of them.
   const height = AXIS + Math.max(rowCount, Math.min(channels ?? 0, MOST_EMPTY), FEWEST) * ROW + 8
   return (
@@ -191,8 +193,7 @@ export function Timeline({
         <canvas ref={canvas} aria-hidden="true" />
         <div class="height" style={{ height: `${height}px` }} />
       </div>
-      {told && pointed && <Tip of={told} x={pointed.x} y={pointed.y} />}
-      {told && !pointed && <Tip of={told} />}
+      {told && place && <Tip of={told} x={place.x} y={place.y} />}
       <p class="unseen" role="status">
         {spokenOf && describe(spokenOf, t, spoken)}
       </p>
@@ -368,7 +369,7 @@ function describe(bar: ApiBar, t: Text, spoken: 'en' | 'zh'): string {
     .join(', ')
 }
 
-function Tip({ of, x, y }: { of: ApiBar; x?: number; y?: number }) {
+function Tip({ of, x, y }: { of: ApiBar; x: number; y: number }) {
   const t = useText()
   const spoken = useCell(language)
   const now = useNow()
@@ -385,10 +386,12 @@ function Tip({ of, x, y }: { of: ApiBar; x?: number; y?: number }) {
     now,
   )
   const moment = (at: string) => formatMoment(new Date(at), new Date(now), spoken)
-  const isFixed = x === undefined || y === undefined
-  const place = isFixed ? {} : { left: `min(${x + 14}px, calc(100% - 17rem))`, top: `${y + 18}px` }
   return (
-    <div class={isFixed ? 'tip fixed' : 'tip'} aria-hidden="true" style={place}>
+    <div
+      class="tip"
+      aria-hidden="true"
+      style={{ left: `max(0.5rem, min(${x + 14}px, calc(100% - 17rem)))`, top: `${y + 22}px` }}
+    >
       <strong>
         <bdi>{plain(of.userId ?? of.id)}</bdi>
       </strong>

@@ -49,7 +49,6 @@ export function ReplayDialog({ id, onClose }: { id: string; onClose: () => void 
       setProgress({ matched: total, done, queued, isOver: false })
       try {
         do {
-          // oxlint-disable-next-line no-await-in-loop -- each step begins where the last one ended
           const step = await replay({ ...filter, ...(cursor !== undefined && { cursor }) })
           done += step.matched
           queued += step.queued
