@@ -52,6 +52,13 @@ describe('the parts of a bar', () => {
     expect(parts).toEqual([{ phase: 'started', from: 0, to: 30_000 }])
   })
 
+  it('are unseen since nobody watches, as long as it is not known to have ended', () => {
+    const live = bar('a', { readyAt: 1_000, startedAt: 2_000 })
+
+    expect(partsOf(live, 60_000, 20_000).at(-1)).toEqual({ phase: 'unseen', from: 20_000, to: 60_000 })
+    expect(partsOf({ ...live, endedAt: 30_000 }, 60_000, 20_000).at(-1)?.phase).toBe('started')
+  })
+
   it('of one that was never ready are all preparing', () => {
     expect(partsOf(bar('a', { endedAfter: 7_500, endedAt: 8_000 }), 9_000)).toEqual([
       { phase: 'preparing', from: 0, to: 8_000 },

@@ -36,6 +36,7 @@ const en = {
     title: 'Not watching.',
     part: 'Seen in part.',
     since: 'Last seen',
+    nothing: 'No account was ever listed: nobody watches.',
     never: 'has never been listed. Nothing is known of its sessions.',
     late: 'has not been listed for too long. Sessions may come and go unseen.',
     failed: 'could not be listed. Sessions may come and go unseen.',
@@ -62,6 +63,7 @@ const en = {
     ready: 'Ready, not started',
     started: 'Started',
     unsure: 'Ended somewhere in here',
+    unseen: 'Not watched',
   },
   reasons: { reported: 'Reported', gone: 'Gone', absent: 'Absent' },
   reasonsTold: {
@@ -152,6 +154,7 @@ const en = {
     toEndpoint: 'To its endpoint',
     again: 'Send again',
     sure: 'Yes, send now',
+    queued: 'Queued: it will be sent again.',
   },
   deliveries: { pending: 'Waiting', delivered: 'Delivered', dead: 'Dead' },
   outcomes: {
@@ -324,6 +327,7 @@ const zh: Text = {
     title: '监测中断。',
     part: '列表不完整。',
     since: '上次成功:',
+    nothing: '还没有任何账号取得过会话列表。',
     never: '从未取得过会话列表,其会话情况未知。',
     late: '太久没有取得会话列表,期间的会话变化可能看不到。',
     failed: '取会话列表失败,期间的会话变化可能看不到。',
@@ -345,7 +349,7 @@ const zh: Text = {
     failed: '失败',
     unknown: '未知',
   },
-  phases: { preparing: '准备中', ready: '就绪未开始', started: '已开始', unsure: '在此期间结束' },
+  phases: { preparing: '准备中', ready: '就绪未开始', started: '已开始', unsure: '在此期间结束', unseen: '无人监测' },
   reasons: { reported: '接口告知', gone: '会话已不存在', absent: '列表中消失' },
   reasonsTold: {
     reported: '接口返回会话已结束',
@@ -435,6 +439,7 @@ const zh: Text = {
     toEndpoint: '查看接收端',
     again: '重新发送',
     sure: '确认发送',
+    queued: '已排队,将重新发送。',
   },
   deliveries: { pending: '待投递', delivered: '已送达', dead: '已放弃' },
   outcomes: {
