@@ -127,6 +127,8 @@ const examples = (): Record<string, Example> => {
 /** These need no database: only a console that cannot be opened says 503 for them. */
 const WITHOUT_DATABASE = /^(post_login|get_login|post_logout|get_reports|get_openapi_json|get_asyncapi_json)$/
 
+const needsNothing = (id: string, status: string) => status === '503' && WITHOUT_DATABASE.test(id)
+
 type Provoke = (method: string, example: Example, id: string) => Promise<Answer | undefined>
 
 const plain = (method: string, { place, body }: Example, more: Question = {}) => {
@@ -186,16 +188,17 @@ const provoke: Record<string, Provoke> = {
 }
 
 /** As the document has it, and nothing that it does not name. */
-function closed(value: unknown): unknown {
+function closed<Value>(value: Value): Value {
   if (typeof value !== 'object' || value === null) return value
-  if (Array.isArray(value)) return value.map(closed)
+  if (Array.isArray(value)) return value.map(closed) as Value
   const inner = Object.fromEntries(Object.entries(value).map(([name, one]) => [name, closed(one)]))
-  return 'properties' in inner && !('additionalProperties' in inner) ? { ...inner, additionalProperties: false } : inner
+  const isOpen = 'properties' in inner && !('additionalProperties' in inner)
+  return (isOpen ? { ...inner, additionalProperties: false } : inner) as Value
 }
 
 const ajv = addFormats.default(new Ajv2020({ strict: true, allErrors: true, strictTypes: false }))
 ajv.addVocabulary(['components', 'paths', 'info', 'openapi', 'servers'])
-ajv.addSchema(closed(document) as object, 'openapi.json')
+ajv.addSchema(closed(document), 'openapi.json')
 
 function faults(answer: Answer, operation: (typeof operations)[number]): unknown {
   const { content } = operation.responses[String(answer.status)] ?? {}
@@ -241,12 +244,8 @@ describe('the OpenAPI document', () => {
   it.each(cases)('tells the truth of $id: $status', async ({ id, status, operation }) => {
     const answer = await provoke[status]?.(operation.method, examples()[id]!, id)
 
-    if (answer === undefined) expect(id).toMatch(WITHOUT_DATABASE)
-    else
-      expect({ status: answer.status, faults: faults(answer, operation) }).toEqual({
-        status: Number(status),
-        faults: [],
-      })
+    const seen = answer && { status: answer.status, faults: faults(answer, operation) }
+    expect(seen).toEqual(needsNothing(id, status) ? undefined : { status: Number(status), faults: [] })
   })
 })
 
@@ -275,7 +274,7 @@ describe('the AsyncAPI document', () => {
     const { components } = asyncApi() as { components: { messages: Record<string, { payload: { schema: object } }> } }
     const seen = bodies.map((body) => {
       const { type } = body as { type: string }
-      const validate = ajv.compile(closed(components.messages[type]?.payload.schema ?? { not: {} }) as object)
+      const validate = ajv.compile(closed(components.messages[type]?.payload.schema ?? { not: {} }))
       validate(body)
       return [type, validate.errors ?? []]
     })
