@@ -10,7 +10,6 @@ import { changes, poll } from './poll.ts'
 import { type Route, route } from './router.ts'
 import {
   account,
-  clockOffset,
   language,
   lostSince,
   me,
@@ -124,10 +123,7 @@ function useNowPolled(chosen: string | undefined): void {
     const polling = poll(
       views.now(),
       POLL_MS,
-      (answer) => {
-        clockOffset.set(Date.parse(answer.at) - Date.now())
-        lastNow.set(answer)
-      },
+      (answer) => lastNow.set(answer),
       () => undefined,
     )
     const unfollow = changes.follow(polling.again)

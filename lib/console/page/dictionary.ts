@@ -181,6 +181,8 @@ const en = {
     found: 'Sessions',
     count: (n: number, isMore: boolean) => (isMore ? `the newest ${n}` : sessions(n)),
     none: 'No session fits.',
+    noneYet: 'None so far: there is more to search.',
+    on: 'Search on',
   },
   endpointStates: { active: 'Active', paused: 'Paused', disabled: 'Disabled', failing: 'Failing' },
   endpoints: {
@@ -466,6 +468,8 @@ const zh: Text = {
     found: '会话',
     count: (n, isMore) => (isMore ? `最新 ${n} 个` : `${n} 个会话`),
     none: '没有符合条件的会话。',
+    noneYet: '目前没有找到,还可以继续搜索。',
+    on: '继续搜索',
   },
   endpointStates: { active: '正常', paused: '已暂停', disabled: '已停用', failing: '投递失败中' },
   endpoints: {

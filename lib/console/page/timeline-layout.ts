@@ -13,6 +13,8 @@ export interface Bar {
   endedAt: number | null
   /** The last moment at which it was known to live. */
   endedAfter: number | null
+  /** Nobody said that it ended: it was gone. */
+  isGone: boolean
 }
 
 /**
@@ -28,18 +30,18 @@ export interface Part {
   to: number
 }
 
-/** An end that is known to this is certain for the eye. */
-const CERTAIN_MS = 1_000
+/** An end that was told is certain for the eye where the last sight of the session was no longer before it: a few usual ticks. */
+const CERTAIN_MS = 30_000
 
 /**
- * The parts of a bar in order of time, without gaps, none of them empty. A live session reaches to `now`. An end that no
- * look of ours told to the second is `unsure` from the last sight of the session on. Where nobody has watched since `blindSince`,
+ * The parts of a bar in order of time, without gaps, none of them empty. A live session reaches to `now`. An end that nobody
+ * told, or long after the last sight of the session, is `unsure` from that sight on. Where nobody has watched since `blindSince`,
  * a live session is `unseen` from then on.
  */
 export function partsOf(bar: Bar, now: number, blindSince?: number): Part[] {
   const end = bar.endedAt ?? Math.max(now, bar.firstSeenAt)
   const isUnseen = bar.endedAt === null && blindSince !== undefined && blindSince < end
-  const isUnsure = bar.endedAt !== null && bar.endedAfter !== null && end - bar.endedAfter > CERTAIN_MS
+  const isUnsure = bar.endedAt !== null && bar.endedAfter !== null && (bar.isGone || end - bar.endedAfter > CERTAIN_MS)
   const within = (time: number) => Math.min(certainEnd, Math.max(bar.firstSeenAt, time))
   const lastSight = isUnseen ? blindSince : isUnsure ? (bar.endedAfter ?? end) : end
   const certainEnd = Math.max(lastSight, bar.firstSeenAt)

@@ -220,6 +220,7 @@ function useLaidOut(bars: readonly ApiBar[]) {
       startedAt: parsed(bar.startedAt),
       endedAt: parsed(bar.endedAt),
       endedAfter: parsed(bar.endedAfter),
+      isGone: isGone(bar),
     }))
     const { rows: placed, count } = layOut(laid, rows.current)
     rows.current = placed
@@ -230,6 +231,10 @@ function useLaidOut(bars: readonly ApiBar[]) {
     return { drawn, rowCount: count, byKey }
   }, [bars])
 }
+
+/** Its end is worked out, not told. */
+export const isGone = ({ endReason }: Pick<ApiBar, 'endReason'>): boolean =>
+  endReason === 'gone' || endReason === 'absent'
 
 const parsed = (at: string | null) => (at === null ? null : Date.parse(at))
 
@@ -384,6 +389,7 @@ function Tip({ of, x, y }: { of: ApiBar; x: number; y: number }) {
       startedAt: parsed(of.startedAt),
       endedAt: parsed(of.endedAt),
       endedAfter: parsed(of.endedAfter),
+      isGone: isGone(of),
     },
     now,
     blindSinceOf(lastNow.get()?.ticks ?? [], now).get(of.account),

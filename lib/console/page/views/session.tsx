@@ -25,6 +25,7 @@ import { changed, usePoll } from '../poll.ts'
 import { hashOf } from '../router.ts'
 import { useNow } from '../clock.ts'
 import { language, said } from '../state.ts'
+import { isGone } from '../timeline.tsx'
 import { partsOf } from '../timeline-layout.ts'
 
 const POLL_MS = 3_000
@@ -158,6 +159,7 @@ function LifeBar({ of }: { of: SessionLife['session'] }) {
       startedAt: parsed(of.startedAt),
       endedAt: parsed(of.endedAt),
       endedAfter: parsed(of.endedAfter),
+      isGone: isGone(of),
     },
     now,
   )
