@@ -136,16 +136,16 @@ const STATUS: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
 }
 
 function serveError(c: Context<Env>, error: unknown, log: Log): Response {
-  const refusal = refusalOf(error)
-  if (refusal.status >= 500) log('error', 'console failed', { path: pathOf(c), error: describe(error) })
+  const fault = explainDatabaseError(error)
+  const refusal = refusalOf(fault)
+  if (refusal.status >= 500) log('error', 'console failed', { path: pathOf(c), error: describe(fault) })
   if (refusal.code === 'database_unreachable') c.env.lost?.()
   for (const [name, value] of Object.entries(refusal.headers)) c.header(name, value)
   return c.json({ error: { code: refusal.code, message: refusal.message } }, refusal.status)
 }
 
-function refusalOf(error: unknown): Refusal {
-  if (error instanceof Refusal) return error
-  const fault = explainDatabaseError(error)
+function refusalOf(fault: unknown): Refusal {
+  if (fault instanceof Refusal) return fault
   const status = fault instanceof AppError ? STATUS[fault.code] : undefined
   if (fault instanceof AppError && status) return new Refusal(status, fault.code, fault.message)
   // Class 22: Postgres was given a value that it cannot take, such as a text with a zero byte or a time out of its range.

@@ -26,14 +26,14 @@ const flag = v.pipe(
   v.metadata({ becomes: { type: 'boolean' } }),
   v.transform((said) => said === 'true'),
 )
-/** No year beyond those that Postgres and people can read. */
+/** No year beyond 9999, nor any before there were such clocks. */
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/
 const moment = v.pipe(
   v.string(),
   v.regex(TIME, 'is no time such as 2026-11-22T10:00:00Z'),
   v.metadata({ becomes: { type: 'string', format: 'date-time' } }),
   v.transform((said) => new Date(said)),
-  v.check((at) => !Number.isNaN(at.getTime()), 'is no time that there is'),
+  v.check((at) => at.getTime() >= 0, 'is no time that there is'),
 )
 /** As reports take it: which moment that is depends on a time zone, which Postgres knows. */
 const dayOrTime = v.pipe(

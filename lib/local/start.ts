@@ -242,7 +242,7 @@ function describeEvent({ type, subject, data }: ReceivedEvent): string {
   const colour = { 'session.started': pc.green, 'session.failed': pc.red, 'session.closed': pc.cyan }[type] ?? pc.dim
   const { reason, error, session } = data
   const why = [reason, error && `${error.code} ${error.message}`].filter(Boolean).join(', ')
-  const text = inert(`${subject}  ${session.userId ?? ''}${why && `  (${why})`}`)
+  const text = inert(`${subject}  ${session?.userId ?? ''}${why && `  (${why})`}`)
   return `${clock()}    ${pc.green('✓')} ${colour(type.padEnd(15))}  ${text}`
 }
 

@@ -21,6 +21,7 @@ const bar = (key: string, given: Partial<Bar> = {}): Bar => ({
   startedAt: null,
   endedAt: null,
   endedAfter: null,
+  isGone: false,
   ...given,
 })
 
@@ -46,10 +47,21 @@ describe('the parts of a bar', () => {
     ])
   })
 
-  it('end for sure where the last sight was within a second', () => {
-    const parts = partsOf(bar('a', { startedAt: 0, readyAt: 0, endedAfter: 29_400, endedAt: 30_000 }), 100_000)
+  it('end for sure where the end was told within half a minute of the last sight, but not where it was worked out', () => {
+    const told = bar('a', { startedAt: 0, readyAt: 0, endedAfter: 20_000, endedAt: 30_000 })
 
-    expect(parts).toEqual([{ phase: 'started', from: 0, to: 30_000 }])
+    expect(partsOf(told, 100_000)).toEqual([{ phase: 'started', from: 0, to: 30_000 }])
+    expect(partsOf({ ...told, isGone: true }, 100_000)).toEqual([
+      { phase: 'started', from: 0, to: 20_000 },
+      { phase: 'unsure', from: 20_000, to: 30_000 },
+    ])
+  })
+
+  it('are unseen since nobody watches, as long as it is not known to have ended', () => {
+    const live = bar('a', { readyAt: 1_000, startedAt: 2_000 })
+
+    expect(partsOf(live, 60_000, 20_000).at(-1)).toEqual({ phase: 'unseen', from: 20_000, to: 60_000 })
+    expect(partsOf({ ...live, endedAt: 30_000 }, 60_000, 20_000).at(-1)?.phase).toBe('started')
   })
 
   it('of one that was never ready are all preparing', () => {

@@ -21,7 +21,7 @@ import type {
   Timeline,
   Watching,
 } from '../schemas.ts'
-import { account, me } from './state.ts'
+import { account, clockOffset, me } from './state.ts'
 
 /** An answer other than 2xx. `code` is the API's, such as `input_invalid`. */
 export class Refused extends Error {
@@ -78,12 +78,21 @@ async function send(address: string, { method = 'GET', body, etag, signal }: Cal
     if (signal?.aborted) throw error
     throw new Unreachable('no answer', { cause: error })
   }
+  noteClock(response.headers.get('date'))
   if (response.ok || response.status === 304) return response
   const failure: Partial<Failure> = await response.json().catch(() => ({}))
   const { code = 'unknown', message = response.statusText } = failure.error ?? {}
   // Whoever was logged in is not any more; a wrong token at the login is no news.
   if (response.status === 401 && !address.endsWith('/login')) me.set(null)
   throw new Refused(response.status, code, message)
+}
+
+/** The header knows whole seconds: only what is more than that is a difference. */
+const CLOCK_MS = 1_500
+
+function noteClock(date: string | null): void {
+  const offset = Date.parse(date ?? '') - Date.now()
+  if (Math.abs(offset - clockOffset.get()) > CLOCK_MS) clockOffset.set(Math.abs(offset) > CLOCK_MS ? offset : 0)
 }
 
 async function call<T>(address: string, options: Call = {}): Promise<T> {

@@ -8,7 +8,17 @@ import { shown, formatMoment } from './format.ts'
 import { Choice, Name, Span, useText } from './parts.tsx'
 import { changes, poll } from './poll.ts'
 import { type Route, route } from './router.ts'
-import { account, clockOffset, language, lostSince, me, now as lastNow, serverNow, type Theme, theme } from './state.ts'
+import {
+  account,
+  language,
+  lostSince,
+  me,
+  now as lastNow,
+  said,
+  serverNow,
+  type Theme,
+  theme,
+} from './state.ts'
 import { EndpointView } from './views/endpoint.tsx'
 import { EndpointsView } from './views/endpoints.tsx'
 import { HistoryView } from './views/history.tsx'
@@ -69,6 +79,7 @@ function Shell() {
       <main id="main" tabIndex={-1}>
         <View of={where} />
       </main>
+      <Toast />
       <footer class="page">
         <Preferences />
         <Who />
@@ -112,10 +123,7 @@ function useNowPolled(chosen: string | undefined): void {
     const polling = poll(
       views.now(),
       POLL_MS,
-      (answer) => {
-        clockOffset.set(Date.parse(answer.at) - Date.now())
-        lastNow.set(answer)
-      },
+      (answer) => lastNow.set(answer),
       () => undefined,
     )
     const unfollow = changes.follow(polling.again)
@@ -185,6 +193,11 @@ function Warnings() {
     <div class="warnings">
       <div role="status">{lost && <p class="warning lost">{text}</p>}</div>
       <div role="status">
+        {seen?.ticks.length === 0 && (
+          <p class="warning blind">
+            <strong>{t.blind.title}</strong> {t.blind.nothing}
+          </p>
+        )}
         {blind.map((one) => (
           <BlindWarning key={one.account} of={one} />
         ))}
@@ -212,6 +225,19 @@ function BlindWarning({ of }: { of: Blind }) {
       <a href="#/watching">{t.views.watching}</a>
     </p>
   )
+}
+
+const TOLD_MS = 5_000
+
+/** Says for a while what an act came to. */
+function Toast() {
+  const text = useCell(said)
+  useEffect(() => {
+    if (text === '') return
+    const timer = setTimeout(() => said.set(''), TOLD_MS)
+    return () => clearTimeout(timer)
+  }, [text])
+  return <div role="status">{text !== '' && <p class="toast">{text}</p>}</div>
 }
 
 function Preferences() {

@@ -36,6 +36,7 @@ const en = {
     title: 'Not watching.',
     part: 'Seen in part.',
     since: 'Last seen',
+    nothing: 'No account was ever listed: nobody watches.',
     never: 'has never been listed. Nothing is known of its sessions.',
     late: 'has not been listed for too long. Sessions may come and go unseen.',
     failed: 'could not be listed. Sessions may come and go unseen.',
@@ -62,6 +63,7 @@ const en = {
     ready: 'Ready, not started',
     started: 'Started',
     unsure: 'Ended somewhere in here',
+    unseen: 'Not watched',
   },
   reasons: { reported: 'Reported', gone: 'Gone', absent: 'Absent' },
   reasonsTold: {
@@ -152,6 +154,7 @@ const en = {
     toEndpoint: 'To its endpoint',
     again: 'Send again',
     sure: 'Yes, send now',
+    queued: 'Queued: it will be sent again.',
   },
   deliveries: { pending: 'Waiting', delivered: 'Delivered', dead: 'Dead' },
   outcomes: {
@@ -178,6 +181,8 @@ const en = {
     found: 'Sessions',
     count: (n: number, isMore: boolean) => (isMore ? `the newest ${n}` : sessions(n)),
     none: 'No session fits.',
+    noneYet: 'None so far: there is more to search.',
+    on: 'Search on',
   },
   endpointStates: { active: 'Active', paused: 'Paused', disabled: 'Disabled', failing: 'Failing' },
   endpoints: {
@@ -324,6 +329,7 @@ const zh: Text = {
     title: '监测中断。',
     part: '列表不完整。',
     since: '上次成功:',
+    nothing: '还没有任何账号取得过会话列表。',
     never: '从未取得过会话列表,其会话情况未知。',
     late: '太久没有取得会话列表,期间的会话变化可能看不到。',
     failed: '取会话列表失败,期间的会话变化可能看不到。',
@@ -345,7 +351,7 @@ const zh: Text = {
     failed: '失败',
     unknown: '未知',
   },
-  phases: { preparing: '准备中', ready: '就绪未开始', started: '已开始', unsure: '在此期间结束' },
+  phases: { preparing: '准备中', ready: '就绪未开始', started: '已开始', unsure: '在此期间结束', unseen: '无人监测' },
   reasons: { reported: '接口告知', gone: '会话已不存在', absent: '列表中消失' },
   reasonsTold: {
     reported: '接口返回会话已结束',
@@ -435,6 +441,7 @@ const zh: Text = {
     toEndpoint: '查看接收端',
     again: '重新发送',
     sure: '确认发送',
+    queued: '已排队,将重新发送。',
   },
   deliveries: { pending: '待投递', delivered: '已送达', dead: '已放弃' },
   outcomes: {
@@ -461,6 +468,8 @@ const zh: Text = {
     found: '会话',
     count: (n, isMore) => (isMore ? `最新 ${n} 个` : `${n} 个会话`),
     none: '没有符合条件的会话。',
+    noneYet: '目前没有找到,还可以继续搜索。',
+    on: '继续搜索',
   },
   endpointStates: { active: '正常', paused: '已暂停', disabled: '已停用', failing: '投递失败中' },
   endpoints: {

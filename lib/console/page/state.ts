@@ -12,6 +12,8 @@ export const me = cell<Me | null | undefined>(undefined)
 export const account = cell<string | undefined>(undefined)
 /** The last answer of /api/now. */
 export const now = cell<Now | undefined>(undefined)
+/** What an act came to; empty: nothing to tell. */
+export const said = cell('')
 /** Since when the server does not answer; undefined: it does. */
 export const lostSince = cell<Date | undefined>(undefined)
 /** How far the clock of the server is ahead of the browser's, in milliseconds. */

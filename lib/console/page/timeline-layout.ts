@@ -13,10 +13,15 @@ export interface Bar {
   endedAt: number | null
   /** The last moment at which it was known to live. */
   endedAfter: number | null
+  /** Nobody said that it ended: it was gone. */
+  isGone: boolean
 }
 
-/** What a session was doing in a part of its bar; `unsure`: it ended somewhere in there. */
-export type Phase = 'preparing' | 'ready' | 'started' | 'unsure'
+/**
+ * What a session was doing in a part of its bar. `unsure`: it ended somewhere in there; `unseen`: it was live before, and nobody has
+ * watched since.
+ */
+export type Phase = 'preparing' | 'ready' | 'started' | 'unsure' | 'unseen'
 
 /** A part of a bar, from and to in milliseconds. */
 export interface Part {
@@ -25,25 +30,28 @@ export interface Part {
   to: number
 }
 
-/** An end that is known to this is certain for the eye. */
-const CERTAIN_MS = 1_000
+/** An end that was told is certain for the eye where the last sight of the session was no longer before it: a few usual ticks. */
+const CERTAIN_MS = 30_000
 
 /**
- * The parts of a bar in order of time, without gaps, none of them empty. A live session reaches to `now`. An end that no
- * look of ours told to the second is `unsure` from the last sight of the session on.
+ * The parts of a bar in order of time, without gaps, none of them empty. A live session reaches to `now`. An end that nobody
+ * told, or long after the last sight of the session, is `unsure` from that sight on. Where nobody has watched since `blindSince`,
+ * a live session is `unseen` from then on.
  */
-export function partsOf(bar: Bar, now: number): Part[] {
+export function partsOf(bar: Bar, now: number, blindSince?: number): Part[] {
   const end = bar.endedAt ?? Math.max(now, bar.firstSeenAt)
-  const isUnsure = bar.endedAt !== null && bar.endedAfter !== null && end - bar.endedAfter > CERTAIN_MS
+  const isUnseen = bar.endedAt === null && blindSince !== undefined && blindSince < end
+  const isUnsure = bar.endedAt !== null && bar.endedAfter !== null && (bar.isGone || end - bar.endedAfter > CERTAIN_MS)
   const within = (time: number) => Math.min(certainEnd, Math.max(bar.firstSeenAt, time))
-  const certainEnd = isUnsure ? Math.max(bar.endedAfter ?? end, bar.firstSeenAt) : end
+  const lastSight = isUnseen ? blindSince : isUnsure ? (bar.endedAfter ?? end) : end
+  const certainEnd = Math.max(lastSight, bar.firstSeenAt)
   const startedAt = within(bar.startedAt ?? certainEnd)
   const readyAt = Math.min(startedAt, within(bar.readyAt ?? startedAt))
   const parts: Part[] = [
     { phase: 'preparing', from: bar.firstSeenAt, to: readyAt },
     { phase: 'ready', from: readyAt, to: startedAt },
     { phase: 'started', from: startedAt, to: certainEnd },
-    { phase: 'unsure', from: certainEnd, to: end },
+    { phase: isUnseen ? 'unseen' : 'unsure', from: certainEnd, to: end },
   ]
   return parts.filter(({ from, to }) => to > from)
 }

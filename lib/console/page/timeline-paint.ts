@@ -6,15 +6,19 @@ import { marksOf, partsOf, type Phase, type Placed, type Window, xOf } from './t
 
 /** A bar as it is drawn. */
 export interface Drawn extends Placed {
+  account: string
   failed: boolean
   /** Written on it where there is room. */
   name: string
 }
 
+/** What is known. */
+export type Certain = Exclude<Phase, 'unsure' | 'unseen'>
+
 /** The colours of the theme. */
 export interface Palette {
-  phases: Record<Exclude<Phase, 'unsure'>, string>
-  inks: Record<Exclude<Phase, 'unsure'>, string>
+  phases: Record<Certain, string>
+  inks: Record<Certain, string>
   hatch: string
   failed: string
   ink: string
@@ -34,6 +38,8 @@ export interface Scene {
   /** How many rows there are channels for; null: nobody said. */
   channels: number | null
   now: number
+  /** Since when nobody watches an account; those that are watched are not in it. */
+  blindSince: ReadonlyMap<string, number>
   /** The key of the bar that is pointed at or has the focus. */
   active: string | undefined
   palette: Palette
@@ -113,7 +119,7 @@ function paintMarks(context: CanvasRenderingContext2D, { window, height, palette
 
 function paintBars(context: CanvasRenderingContext2D, scene: Scene, seen: readonly Drawn[]): void {
   const { window, now, palette, hatch } = scene
-  const parted = seen.map((drawn) => ({ drawn, parts: partsOf(drawn.bar, now) }))
+  const parted = seen.map((drawn) => ({ drawn, parts: partsOf(drawn.bar, now, scene.blindSince.get(drawn.account)) }))
   const fill = (phase: Phase, style: string | CanvasPattern) => {
     context.fillStyle = style
     for (const { drawn, parts } of parted) {
@@ -127,6 +133,7 @@ function paintBars(context: CanvasRenderingContext2D, scene: Scene, seen: readon
   }
   for (const phase of ['preparing', 'ready', 'started'] as const) fill(phase, palette.phases[phase])
   fill('unsure', hatch ?? palette.hatch)
+  fill('unseen', hatch ?? palette.hatch)
 
   context.fillStyle = palette.failed
   for (const { drawn } of parted) {
@@ -165,9 +172,9 @@ function paintName(
   parts: ReturnType<typeof partsOf>,
 ): void {
   const { window, palette } = scene
-  let best: { left: number; width: number; phase: Exclude<Phase, 'unsure'> } | undefined
+  let best: { left: number; width: number; phase: Certain } | undefined
   for (const { phase, from, to } of parts) {
-    if (phase === 'unsure') continue
+    if (phase === 'unsure' || phase === 'unseen') continue
     const left = Math.max(0, xOf(window, from))
     const width = Math.min(window.width, xOf(window, to)) - left
     if (width > (best?.width ?? 36)) best = { left, width, phase }

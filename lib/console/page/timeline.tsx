@@ -9,7 +9,8 @@ import { formatMoment, formatSpan, plain } from './format.ts'
 import { followTheme, readPalette } from './palette.ts'
 import { useText } from './parts.tsx'
 import { go } from './router.ts'
-import { language, serverNow } from './state.ts'
+import { language, now as lastNow, serverNow } from './state.ts'
+import { blindSinceOf } from './watch.ts'
 import {
   layOut,
   type Move,
@@ -219,16 +220,21 @@ function useLaidOut(bars: readonly ApiBar[]) {
       startedAt: parsed(bar.startedAt),
       endedAt: parsed(bar.endedAt),
       endedAfter: parsed(bar.endedAfter),
+      isGone: isGone(bar),
     }))
     const { rows: placed, count } = layOut(laid, rows.current)
     rows.current = placed
     const drawn: Drawn[] = laid.map((bar) => {
-      const { failed = false, userId = null, id = '' } = byKey.get(bar.key) ?? {}
-      return { bar, row: placed.get(bar.key) ?? 0, failed, name: userId ?? id }
+      const { account = '', failed = false, userId = null, id = '' } = byKey.get(bar.key) ?? {}
+      return { bar, row: placed.get(bar.key) ?? 0, account, failed, name: userId ?? id }
     })
     return { drawn, rowCount: count, byKey }
   }, [bars])
 }
+
+/** Its end is worked out, not told. */
+export const isGone = ({ endReason }: Pick<ApiBar, 'endReason'>): boolean =>
+  endReason === 'gone' || endReason === 'absent'
 
 const parsed = (at: string | null) => (at === null ? null : Date.parse(at))
 
@@ -276,6 +282,7 @@ function useDrawing(
       bars: drawn,
       channels,
       now,
+      blindSince: blindSinceOf(lastNow.get()?.ticks ?? [], now),
       active,
       language,
       ...colours.current,
@@ -382,8 +389,10 @@ function Tip({ of, x, y }: { of: ApiBar; x: number; y: number }) {
       startedAt: parsed(of.startedAt),
       endedAt: parsed(of.endedAt),
       endedAfter: parsed(of.endedAfter),
+      isGone: isGone(of),
     },
     now,
+    blindSinceOf(lastNow.get()?.ticks ?? [], now).get(of.account),
   )
   const moment = (at: string) => formatMoment(new Date(at), new Date(now), spoken)
   return (

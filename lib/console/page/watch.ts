@@ -12,6 +12,12 @@ export interface Blind {
   error: string | null
 }
 
+/** Since when nobody watches each account that is not seen, in milliseconds. */
+export function blindSinceOf(ticks: readonly LastTick[], now: number): ReadonlyMap<string, number> {
+  const blind = blindOf(ticks, now).filter(({ why }) => why !== 'incomplete')
+  return new Map(blind.flatMap(({ account, since }) => (since ? [[account, since.getTime()]] : [])))
+}
+
 /** The accounts that are not seen at `now`, in milliseconds of the server's time. When an account is late, the server knows. */
 export function blindOf(ticks: readonly LastTick[], now: number): Blind[] {
   return ticks.flatMap(({ account, listedAt, outcome, error, goodAt, lateAt }) => {

@@ -5,7 +5,7 @@ import { useCell } from '../cell.ts'
 import { Dialog, Fault, Field, useAct, useText } from '../parts.tsx'
 import { changed } from '../poll.ts'
 import { me } from '../state.ts'
-import { ShownOnce } from './endpoints.tsx'
+import { ShownOnce } from './endpoint-secret.tsx'
 
 type EventType = NonNullable<NewEndpoint['events']>[number]
 

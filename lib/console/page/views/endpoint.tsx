@@ -140,7 +140,7 @@ function Deliveries({ endpoint, hasDead }: { endpoint: string; hasDead: boolean 
     >
       <Fault error={error ?? moreError} />
       {!answer && error === undefined && <Empty>{t.loading}</Empty>}
-      {answer && rows.length === 0 && <Empty>{t.endpoints.noDeliveries}</Empty>}
+      {answer && rows.length === 0 && <Empty>{next === null ? t.endpoints.noDeliveries : t.history.noneYet}</Empty>}
       {rows.length > 0 && (
         <Table
           caption={t.endpoints.deliveries}

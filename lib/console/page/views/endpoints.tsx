@@ -8,7 +8,6 @@ import {
   Card,
   Choice,
   Confirm,
-  Copy,
   Dialog,
   Empty,
   Fault,
@@ -25,6 +24,7 @@ import { hashOf } from '../router.ts'
 import { language } from '../state.ts'
 import { AddEndpoint } from './endpoint-add.tsx'
 import { ReplayDialog } from './endpoint-replay.tsx'
+import { ShownOnce } from './endpoint-secret.tsx'
 import { Outcome } from './session.tsx'
 
 const POLL_MS = 3_000
@@ -263,26 +263,6 @@ function RotateDialog({ id, onClose }: { id: string; onClose: () => void }) {
         </>
       )}
     </Dialog>
-  )
-}
-
-/** Secrets, which nobody can ask for again. */
-export function ShownOnce({ secrets }: { secrets: { secret: string; publicKey?: string | undefined } }) {
-  const t = useText()
-  return (
-    <div class="secrets">
-      <p class="note" role="status">
-        {t.endpoints.once}
-      </p>
-      <h3>{t.endpoints.secret}</h3>
-      <Copy text={secrets.secret} label={t.endpoints.secret} />
-      {secrets.publicKey !== undefined && (
-        <>
-          <h3>{t.endpoints.publicKey}</h3>
-          <Copy text={secrets.publicKey} label={t.endpoints.publicKey} />
-        </>
-      )}
-    </div>
   )
 }
 

@@ -140,11 +140,11 @@ function Found({ query }: { query: Query }) {
     >
       <Fault error={error ?? moreError} />
       {!answer && error === undefined && <Empty>{t.loading}</Empty>}
-      {answer && rows.length === 0 && <Empty>{t.history.none}</Empty>}
+      {answer && rows.length === 0 && <Empty>{next === null ? t.history.none : t.history.noneYet}</Empty>}
       {rows.length > 0 && <Table caption={t.history.found} rows={rows} keyOf={keyOf} columns={columnsOf(t, isOne)} />}
       {next !== null && (
         <button type="button" class="quiet" disabled={busy} onClick={() => load(next)}>
-          {t.more}
+          {rows.length === 0 ? t.history.on : t.more}
         </button>
       )}
     </Card>

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks'
+import { useRef, useState } from 'preact/hooks'
 import type { SessionLife } from '../../schemas.ts'
 import { replay, views } from '../api.ts'
 import { useCell } from '../cell.ts'
@@ -24,7 +24,8 @@ import {
 import { changed, usePoll } from '../poll.ts'
 import { hashOf } from '../router.ts'
 import { useNow } from '../clock.ts'
-import { language } from '../state.ts'
+import { language, said } from '../state.ts'
+import { isGone } from '../timeline.tsx'
 import { partsOf } from '../timeline-layout.ts'
 
 const POLL_MS = 3_000
@@ -158,6 +159,7 @@ function LifeBar({ of }: { of: SessionLife['session'] }) {
       startedAt: parsed(of.startedAt),
       endedAt: parsed(of.endedAt),
       endedAfter: parsed(of.endedAfter),
+      isGone: isGone(of),
     },
     now,
   )
@@ -260,9 +262,10 @@ export function SendAgain({ endpoint, event }: { endpoint: string; event: string
   const t = useText()
   const mayChange = useMayChange()
   const { busy, error, act } = useAct()
+  const box = useRef<HTMLSpanElement>(null)
   if (!mayChange) return null
   return (
-    <>
+    <span ref={box}>
       <Confirm
         label={t.delivery.again}
         question={t.delivery.sure}
@@ -270,11 +273,14 @@ export function SendAgain({ endpoint, event }: { endpoint: string; event: string
         onConfirm={() =>
           act(async () => {
             await replay({ endpoint, event, state: 'dead' })
+            said.set(t.delivery.queued)
+            // The button goes away with what it was for; the focus must not be lost with it.
+            box.current?.closest('section')?.querySelector('h2')?.focus({ preventScroll: true })
             changed()
           })
         }
       />
       <Fault error={error} />
-    </>
+    </span>
   )
 }
