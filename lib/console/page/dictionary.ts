@@ -148,7 +148,7 @@ const en = {
     over: 'Over since',
     attempts: 'Attempts',
     act: 'Do',
-    showAttempts: (n: number) => (n === 1 ? 'Show its attempt' : `Show its ${n} attempts`),
+    showAttempts: (n: number) => (n === 1 ? 'Show its 1 attempt' : `Show its ${n} attempts`),
     noAttempts: 'It was never sent.',
     answered: (status: number) => `answered ${status}`,
     toEndpoint: 'To its endpoint',
