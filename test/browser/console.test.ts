@@ -121,7 +121,7 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
 
     await eventually('the figure is what the API counts', async () => {
       const { liveCount } = (await (await desk.request.get(`${url}/api/now`)).json()) as { liveCount: number }
-      return liveCount > 0 && (await figure.innerText()).startsWith(`${liveCount} `)
+      return liveCount > 0 && Number(/\d+/.exec(await figure.innerText())?.[0]) === liveCount
     })
     await timeline.focus()
     await eventually('a bar is told', async () => {
