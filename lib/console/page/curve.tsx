@@ -47,10 +47,14 @@ export function Curve({ concurrency, channels }: Pick<Now, 'concurrency' | 'chan
   const told = peak
     ? t.curve.told(formatCount(peak.peak, spoken), formatMoment(new Date(peak.at), new Date(), spoken))
     : t.curve.nothing
+  const bought = channels === null ? '' : ` · ${t.curve.channels(formatCount(channels, spoken))}`
   return (
     <figure class="curve">
-      <div ref={holder} role="img" aria-label={`${t.curve.label} ${told}`} />
-      <figcaption>{told}</figcaption>
+      <div ref={holder} role="img" aria-label={`${t.curve.label} ${told}${bought}`} />
+      <figcaption>
+        {told}
+        {bought}
+      </figcaption>
     </figure>
   )
 }
