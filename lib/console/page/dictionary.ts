@@ -96,6 +96,7 @@ const en = {
     label: 'Live sessions at once over the last 24 hours.',
     told: (peak: string, at: string) => `Peak ${peak} at ${at}`,
     channels: (n: string) => `dashed: the ${n} channels that were bought`,
+    unseen: 'grey: nobody watched',
     nothing: 'Nothing yet',
   },
   timeline: {
@@ -389,6 +390,7 @@ const zh: Text = {
     label: '最近 24 小时的同时会话数。',
     told: (peak, at) => `峰值 ${peak}，${at}`,
     channels: (n) => `虚线：购买的 ${n} 路`,
+    unseen: '灰色：无人监测',
     nothing: '暂无数据',
   },
   timeline: {
