@@ -141,6 +141,17 @@ describe('rollcall start', () => {
     expect(mode & 0o077).toBe(0)
   }, 90_000)
 
+  it('has a subscriber that takes a ping, although that is about no session', async () => {
+    const one = begin()
+    await one.printed(RECEIVED)
+    const [endpoint] = await json<{ id: string }[]>(['endpoint', 'list'])
+
+    const pinged = await json(['endpoint', 'ping', endpoint?.id ?? ''])
+
+    expect(pinged).toEqual({ outcome: 'delivered', status: 204, proved: null })
+    await one.printed(/✓ webhook\.ping /)
+  }, 90_000)
+
   it('keeps ticking while an endpoint hangs and another waits for its rate', async () => {
     const hanging = await openReceiver(() => () => undefined)
     undo.push(() => hanging.close())
