@@ -42,7 +42,7 @@ export function asyncApi(): Record<string, unknown> {
             headers: HEADERS,
             payload: {
               schemaFormat: 'application/schema+json;version=draft-07',
-              schema: jsonSchemaOf(schema, 'output'),
+              schema: jsonSchemaOf(schema, 'output', 'draft-07'),
             },
           },
         ]),

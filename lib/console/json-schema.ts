@@ -27,9 +27,13 @@ const config: ConversionConfig = {
   },
 }
 
-/** JSON Schema 2020-12 of what goes in or comes out, which refers to the named ones among `components`. */
-export function jsonSchemaOf(schema: v.GenericSchema, mode: 'input' | 'output'): Record<string, unknown> {
-  const converted: Record<string, unknown> = { ...toJsonSchema(schema, { ...config, typeMode: mode }) }
+/** JSON Schema of what goes in or comes out, which refers to the named ones among `components`. */
+export function jsonSchemaOf(
+  schema: v.GenericSchema,
+  mode: 'input' | 'output',
+  target: 'draft-2020-12' | 'draft-07' = 'draft-2020-12',
+): Record<string, unknown> {
+  const converted: Record<string, unknown> = { ...toJsonSchema(schema, { ...config, typeMode: mode, target }) }
   delete converted.$schema
   delete converted.$defs
   return converted

@@ -391,6 +391,18 @@ describe('a replay', () => {
     expect((await get<schemas.Endpoint>(`/api/endpoints/${endpoint}`)).pending).toBe(5_103)
   })
 
+  it('leaves out what happens while it goes on, or it might never end', async () => {
+    await seed(world.db, { sessions: 5_001, account: 'a' })
+    const { id: endpoint } = await world.subscribe()
+    const first = await send<schemas.Replayed>('POST', '/api/replay', { endpoint })
+    begin('abc')
+    await tick()
+
+    const second = await send<schemas.Replayed>('POST', '/api/replay', { endpoint, cursor: first.next })
+
+    expect([first.matched, second.matched]).toEqual([5_000, 1])
+  })
+
   it('of what is dead ends, although what it queues is dead again by then', async () => {
     const { id: endpoint } = await world.subscribe({}, () => 400)
     await seed(world.db, { sessions: 3 })

@@ -55,6 +55,9 @@ interface Call {
   signal?: AbortSignal | undefined
 }
 
+/** A server that hangs is away: a ping to an endpoint, the longest call, takes half of it. */
+const WAIT_MS = 30_000
+
 async function send(address: string, { method = 'GET', body, etag, signal }: Call): Promise<Response> {
   const csrf = me.get()?.csrf
   const headers = {
@@ -72,7 +75,7 @@ async function send(address: string, { method = 'GET', body, etag, signal }: Cal
       // The ETag is asked with here, and the browser's own cache would answer in its place.
       cache: 'no-store',
       ...(method !== 'GET' && { body: JSON.stringify(body ?? {}) }),
-      ...(signal && { signal }),
+      signal: signal ? AbortSignal.any([signal, AbortSignal.timeout(WAIT_MS)]) : AbortSignal.timeout(WAIT_MS),
     })
   } catch (error) {
     if (signal?.aborted) throw error

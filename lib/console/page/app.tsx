@@ -8,17 +8,7 @@ import { shown, formatMoment } from './format.ts'
 import { Choice, Name, Span, useText } from './parts.tsx'
 import { changes, poll } from './poll.ts'
 import { type Route, route } from './router.ts'
-import {
-  account,
-  language,
-  lostSince,
-  me,
-  now as lastNow,
-  said,
-  serverNow,
-  type Theme,
-  theme,
-} from './state.ts'
+import { account, language, lostSince, me, now as lastNow, said, serverNow, type Theme, theme } from './state.ts'
 import { EndpointView } from './views/endpoint.tsx'
 import { EndpointsView } from './views/endpoints.tsx'
 import { HistoryView } from './views/history.tsx'

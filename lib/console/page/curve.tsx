@@ -1,15 +1,20 @@
 import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
-import type { Now } from '../schemas.ts'
+import type { Now, Watching } from '../schemas.ts'
+import { views } from './api.ts'
 import { useCell } from './cell.ts'
+import { useNow } from './clock.ts'
 import { formatCount, formatMark, formatMoment } from './format.ts'
 import { followTheme, readPalette } from './palette.ts'
 import { useText } from './parts.tsx'
+import { usePoll } from './poll.ts'
 import { language } from './state.ts'
+import { watchedPeaks } from './watch.ts'
 
 /** How many sessions lived at once, over the last day, against the channels that were bought. */
-export function Curve({ concurrency, channels }: Pick<Now, 'concurrency' | 'channels'>) {
+export function Curve({ concurrency, channels, ticks }: Pick<Now, 'concurrency' | 'channels' | 'ticks'>) {
   const t = useText()
+  const peaks = watchedPeaks(concurrency, useGaps(), ticks.length)
   const spoken = useCell(language)
   const holder = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | undefined>(undefined)
@@ -17,7 +22,8 @@ export function Curve({ concurrency, channels }: Pick<Now, 'concurrency' | 'chan
     (best, one) => (best && best.peak >= one.peak ? best : one),
     undefined,
   )
-  const data = dataOf(concurrency, channels)
+  const data = dataOf(concurrency, peaks, channels)
+  const shape = JSON.stringify(data)
   const latest = useRef(data)
   latest.current = data
 
@@ -42,22 +48,53 @@ export function Curve({ concurrency, channels }: Pick<Now, 'concurrency' | 'chan
       plot.current = undefined
     }
   }, [spoken, channels !== null])
-  useEffect(() => plot.current?.setData(data), [concurrency, channels])
+  useEffect(() => plot.current?.setData(data), [shape])
 
   const told = peak
     ? t.curve.told(formatCount(peak.peak, spoken), formatMoment(new Date(peak.at), new Date(), spoken))
     : t.curve.nothing
+  const bought = channels === null ? '' : ` · ${t.curve.channels(formatCount(channels, spoken))}`
   return (
     <figure class="curve">
-      <div ref={holder} role="img" aria-label={`${t.curve.label} ${told}`} />
-      <figcaption>{told}</figcaption>
+      <div ref={holder} role="img" aria-label={`${t.curve.label} ${told}${bought}`} />
+      <figcaption>
+        {told}
+        {bought}
+        {peaks.includes(null) && ` · ${t.curve.unseen}`}
+      </figcaption>
     </figure>
   )
 }
 
-function dataOf(concurrency: Now['concurrency'], channels: number | null): uPlot.AlignedData {
+const DAY_MS = 86_400_000
+const GAPS_MS = 60_000
+
+/** When nobody watched, within the last day. */
+function useGaps(): Watching['gaps'] {
+  const now = useNow()
+  const to = Math.ceil(now / GAPS_MS) * GAPS_MS
+  const { answer } = usePoll(views.watching(new Date(to - DAY_MS), new Date(to)), GAPS_MS)
+  const last = useRef<Watching['gaps']>([])
+  if (answer) last.current = answer.gaps
+  return last.current
+}
+
+function dataOf(concurrency: Now['concurrency'], peaks: (number | null)[], channels: number | null): uPlot.AlignedData {
   const times = concurrency.map(({ at }) => Date.parse(at) / 1_000)
-  return [times, concurrency.map(({ peak }) => peak), times.map(() => channels)]
+  return [times, peaks, times.map(() => channels)]
+}
+
+/** A ground for the time in which nobody watched. */
+function shadeUnseen(plot: uPlot, colour: string): void {
+  const [times, peaks] = plot.data
+  const { top, height } = plot.bbox
+  plot.ctx.fillStyle = colour
+  for (const [index, at] of times.entries()) {
+    const next = times[index + 1]
+    if (peaks?.[index] !== null || next === undefined) continue
+    const left = Math.round(plot.valToPos(at, 'x', true))
+    plot.ctx.fillRect(left, top, Math.round(plot.valToPos(next, 'x', true)) - left, height)
+  }
 }
 
 const stepped = uPlot.paths.stepped?.({ align: 1 })
@@ -72,6 +109,7 @@ function optionsOf(spoken: 'en' | 'zh', hasChannels: boolean): Omit<uPlot.Option
   }
   return {
     legend: { show: false },
+    hooks: { drawClear: [(plot) => shadeUnseen(plot, palette.raised)] },
     cursor: { show: false },
     padding: [8, 6, 0, 0],
     scales: { y: { range: (_, __, most) => [0, Math.max(4, Math.ceil(most * 1.12))] } },

@@ -5,7 +5,7 @@ const LOCALES = { en: 'en-GB', zh: 'zh-CN' } as const satisfies Record<Language,
 
 const UNITS = {
   en: { day: ' d', hour: ' h', minute: ' min', second: ' s', millisecond: ' ms', between: ' ' },
-  zh: { day: ' 天', hour: ' 小时', minute: ' 分', second: ' 秒', millisecond: ' 毫秒', between: ' ' },
+  zh: { day: ' 天', hour: ' 小时', minute: ' 分', second: ' 秒', millisecond: ' ms', between: ' ' },
 } as const satisfies Record<Language, object>
 
 /** A span of time in its two largest units: `4 min 12 s`. Below a second `0 s`; what is negative is nothing. */

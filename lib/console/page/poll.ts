@@ -11,9 +11,11 @@ export interface Looked<T> {
   again: () => void
 }
 
+const LONGEST_MS = 10_000
+
 /**
  * Looks at an address every so often, until the function it gives is called. While the tab is hidden it waits, and looks at once when
- * it is seen again. After a failure it waits longer, at most half a minute; a lost connection it tells to `lostSince`.
+ * it is seen again. After a failure it waits longer, at most ten seconds; a lost connection it tells to `lostSince`.
  */
 export function poll<T>(
   looked: Address<T>,
@@ -26,6 +28,7 @@ export function poll<T>(
   let looking: AbortController | undefined
   let failures = 0
   let isStopped = false
+  let isAsked = false
 
   const next = async () => {
     clearTimeout(timer)
@@ -33,6 +36,7 @@ export function poll<T>(
     looking?.abort()
     const mine = new AbortController()
     looking = mine
+    isAsked = false
     try {
       const found = await look(looked, etag, mine.signal)
       if (mine.signal.aborted) return
@@ -46,11 +50,14 @@ export function poll<T>(
     } catch (error) {
       if (mine.signal.aborted) return
       failures += 1
-      if (isAway(error)) lostSince.set(lostSince.get() ?? new Date())
+      lostSince.set(isAway(error) ? (lostSince.get() ?? new Date()) : undefined)
       // A lost connection is told above all views, once.
       if (error instanceof Refused) onError(error)
     }
-    timer = setTimeout(() => void next(), Math.min(30_000, everyMs * 2 ** Math.min(failures, 5)))
+    looking = undefined
+    const longestMs = Math.max(LONGEST_MS, everyMs)
+    const waitMs = isAsked && failures === 0 ? 0 : Math.min(longestMs, everyMs * 2 ** Math.min(failures, 5))
+    timer = setTimeout(() => void next(), waitMs)
   }
   const onVisible = () => void (document.hidden || next())
   document.addEventListener('visibilitychange', onVisible)
@@ -64,12 +71,16 @@ export function poll<T>(
       document.removeEventListener('visibilitychange', onVisible)
       removeEventListener('online', onVisible)
     },
-    again: () => void next(),
+    // A look that is under way ends first: asked often enough, none would ever end.
+    again: () => {
+      if (looking) isAsked = true
+      else void next()
+    },
   }
 }
 
-/** No answer at all, or that of a server that cannot. */
-const isAway = (error: unknown) => !(error instanceof Refused) || error.status >= 500
+/** No answer at all, or that of a gateway, or of a server without its database. */
+const isAway = (error: unknown) => !(error instanceof Refused) || error.status >= 502
 
 /** Counts what was changed by this page, so that all that is looked at is looked at again. */
 export const changes = cell(0)

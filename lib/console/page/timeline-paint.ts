@@ -135,6 +135,12 @@ function paintBars(context: CanvasRenderingContext2D, scene: Scene, seen: readon
   fill('unsure', hatch ?? palette.hatch)
   fill('unseen', hatch ?? palette.hatch)
 
+  // Where one session follows another at once, they must not look like one.
+  context.fillStyle = palette.surface
+  for (const { drawn } of parted) {
+    context.fillRect(xOf(window, drawn.bar.firstSeenAt) - 0.5, yOf(drawn, scene), 1, ROW - GAP)
+  }
+
   context.fillStyle = palette.failed
   for (const { drawn } of parted) {
     if (!drawn.failed || drawn.bar.endedAt === null) continue

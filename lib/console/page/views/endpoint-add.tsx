@@ -5,21 +5,9 @@ import { useCell } from '../cell.ts'
 import { Dialog, Fault, Field, useAct, useText } from '../parts.tsx'
 import { changed } from '../poll.ts'
 import { me } from '../state.ts'
+import { EventChoice, type EventType } from './endpoint-events.tsx'
 import { ShownOnce } from './endpoint-secret.tsx'
 
-type EventType = NonNullable<NewEndpoint['events']>[number]
-
-/** What can be chosen, in the order of a session's life; then what Rollcall tells of itself. */
-export const EVENT_TYPES = [
-  'session.created',
-  'session.ready',
-  'session.started',
-  'session.closed',
-  'session.failed',
-  'endpoint.disabled',
-  'delivery.dead',
-  'tick.stalled',
-] as const satisfies readonly EventType[]
 const USUAL: readonly EventType[] = ['session.started', 'session.closed', 'session.failed']
 
 /** Registers a URL, and shows its secret, this once. */
@@ -50,9 +38,6 @@ export function AddEndpoint({ onClose }: { onClose: () => void }) {
       setAdded(await addEndpoint(endpoint))
       changed()
     })
-  const toggle = (type: EventType) =>
-    setEvents(events.includes(type) ? events.filter((one) => one !== type) : [...events, type])
-
   return (
     <Dialog title={added ? t.endpoints.added : t.endpoints.add} onClose={onClose}>
       {added ? (
@@ -88,17 +73,7 @@ export function AddEndpoint({ onClose }: { onClose: () => void }) {
               />
             )}
           </Field>
-          <fieldset>
-            <legend>{t.endpoints.events}</legend>
-            <div class="options">
-              {EVENT_TYPES.map((type) => (
-                <label key={type} class="option">
-                  <input type="checkbox" checked={events.includes(type)} onChange={() => toggle(type)} />
-                  <code>{type}</code>
-                </label>
-              ))}
-            </div>
-          </fieldset>
+          <EventChoice chosen={events} onChoose={setEvents} />
           <div class="fields two">
             <Field label={t.account}>
               {(attributes) => (

@@ -24,6 +24,7 @@ import { changed, usePoll } from '../poll.ts'
 import { go, hashOf } from '../router.ts'
 import { language } from '../state.ts'
 import type { Attempt } from '../../schemas.ts'
+import { ChangeEndpoint } from './endpoint-change.tsx'
 import { EndpointActs, EndpointState, Health, ReadOnly } from './endpoints.tsx'
 import { Outcome, SendAgain } from './session.tsx'
 
@@ -64,6 +65,7 @@ function Settings({ of }: { of: EndpointHealth }) {
   const t = useText()
   const mayChange = useMayChange()
   const { busy, error, act } = useAct()
+  const [isChanging, setChanging] = useState(false)
   return (
     <Card title={t.endpoints.settings}>
       <Facts>
@@ -89,6 +91,9 @@ function Settings({ of }: { of: EndpointHealth }) {
       </Facts>
       {mayChange && (
         <div class="buttons">
+          <button type="button" onClick={() => setChanging(true)}>
+            {t.endpoints.change}
+          </button>
           <Confirm
             label={t.endpoints.remove}
             question={t.endpoints.removeSure}
@@ -105,6 +110,7 @@ function Settings({ of }: { of: EndpointHealth }) {
         </div>
       )}
       <Fault error={error} />
+      {isChanging && <ChangeEndpoint of={of} onClose={() => setChanging(false)} />}
     </Card>
   )
 }

@@ -34,7 +34,7 @@ export function HistoryView({ query }: { query: Query }) {
     <>
       <h1 tabIndex={-1}>{t.views.history}</h1>
       <Card title={t.history.search} kind="search">
-        <Search key={JSON.stringify(query)} query={query} />
+        <Search query={query} />
       </Card>
       <Found query={query} />
     </>
@@ -46,6 +46,8 @@ const FIELDS = ['user', 'session', 'state', 'reason', 'from', 'to', 'at'] as con
 function Search({ query }: { query: Query }) {
   const t = useText()
   const [asked, setAsked] = useState<Query>(query)
+  // The back button asks, too.
+  useEffect(() => setAsked(query), [JSON.stringify(query)])
   const set = (name: string, value: string) => setAsked({ ...asked, [name]: value })
   const moment = (name: 'from' | 'to' | 'at') => (attributes: object) => (
     <input
@@ -136,7 +138,11 @@ function Found({ query }: { query: Query }) {
   return (
     <Card
       title={t.history.found}
-      aside={answer && <span class="muted">{t.history.count(rows.length, next !== null)}</span>}
+      aside={
+        <span class="muted" role="status">
+          {answer && t.history.count(rows.length, next !== null)}
+        </span>
+      }
     >
       <Fault error={error ?? moreError} />
       {!answer && error === undefined && <Empty>{t.loading}</Empty>}

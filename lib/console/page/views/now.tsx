@@ -1,4 +1,4 @@
-import { useMemo, useRef, useState } from 'preact/hooks'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { Bar as ApiBar, Leak, Now, Session } from '../../schemas.ts'
 import { views } from '../api.ts'
 import { cell, useCell } from '../cell.ts'
@@ -38,7 +38,7 @@ export function NowView() {
           <div class="glance">
             <Live now={seen} />
             <Card title={t.now.lastDay} kind="day">
-              <Curve concurrency={seen.concurrency} channels={seen.channels} />
+              <Curve concurrency={seen.concurrency} channels={seen.channels} ticks={seen.ticks} />
             </Card>
             <Leaks leaks={seen.leaks} />
             <Deliveries backlog={seen.backlog} />
@@ -161,6 +161,8 @@ const MINUTE = 60_000
 const SPANS = { m5: 5 * MINUTE, h1: 60 * MINUTE, h6: 360 * MINUTE, h24: 1_440 * MINUTE, d7: 10_080 * MINUTE }
 type SpanName = keyof typeof SPANS
 
+const POLL_MS = 20_000
+
 /** Kept while another view is seen. */
 const timelineSeen = cell<Seen>({ spanMs: SPANS.m5, to: null })
 
@@ -175,7 +177,10 @@ function TimelineCard({ channels }: { channels: number | null }) {
   const { from, to } = windowOf(seen, serverNow(), 1)
   const first = new Date((Math.floor(from / step) - 2) * step)
   const end = new Date((Math.ceil(to / step) + 2) * step)
-  const { answer, error } = usePoll(views.timeline(first, end), seen.to === null ? 2_000 : 10_000)
+  const { answer, error, again } = usePoll(views.timeline(first, end), POLL_MS)
+  // What changes the timeline changes what is live.
+  const live = useCell(now)
+  useEffect(again, [live])
   const last = useRef<{ bars: ApiBar[]; truncated: boolean }>({ bars: [], truncated: false })
   if (answer) last.current = answer
   const { bars, truncated } = last.current
