@@ -41,7 +41,7 @@ export async function lineChart({ title, x, y, series }: LineChart): Promise<str
     textStyle: { fontFamily: 'Arial, Helvetica, sans-serif' },
     title: { text: title, left: 'center', top: 12 },
     legend: { bottom: 12, width: WIDTH - 80, itemGap: 28 },
-    grid: { left: 80, right: 40, top: 60, bottom: 110 },
+    grid: { left: 80, right: 40, top: 60, bottom: 140 },
     xAxis: axis(x, 32),
     yAxis: axis(y, 52),
     series: series.map(({ name, points }) => ({ name, type: 'line', symbolSize: 7, data: points })),

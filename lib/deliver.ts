@@ -127,12 +127,14 @@ async function claimAndPost(db: Kysely<Database>, poster: Poster, options: Drain
   const claimMore = async () => {
     const { held, limit } = places.demand()
     if (limit <= 0 || !mayClaim()) return
-    const leaseEnd = performance.now() + leaseMs
+    const askedAt = performance.now()
     const claims = await claim(db, { ...ALWAYS, limit, perEndpoint, held, leaseMs })
+    // It may have taken until there is no time to answer: the endpoints must not be blamed for that.
+    if (!mayClaim()) return release(db, claims)
     result.claimed += claims.length
     if (claims.some(({ isRated }) => isRated)) longestLookMs = LONGEST_LOOK_FOR_RATE_MS
-    const startBy = Math.min(performance.now() + LONGEST_WAIT_MS, end - lastClaimMs)
-    places.add(postsOf(claims).map((claims) => ({ endpointId: claims[0].endpointId, claims, leaseEnd, startBy })))
+    const times = { leaseEnd: askedAt + leaseMs, startBy: Math.min(askedAt + LONGEST_WAIT_MS, end - lastClaimMs) }
+    places.add(postsOf(claims).map((claims) => ({ endpointId: claims[0].endpointId, claims, ...times })))
   }
 
   try {

@@ -250,6 +250,23 @@ describe('a drain', () => {
     expect(statements - 6).toBeLessThanOrEqual(most)
   })
 
+  test('whose claim takes until its time is over sends nothing, and nobody is said to have failed', async () => {
+    const receiver = await world.subscribe()
+    await live(['a', 'b'])
+    const { draining } = await world.other.transaction().execute(async (tx) => {
+      await sql`lock table delivery in access exclusive mode`.execute(tx)
+      const draining = drainNow({ timeMs: 1_500 })
+      await sql`select pg_sleep(1.2)`.execute(tx)
+      return { draining }
+    })
+
+    const result = await draining
+
+    expect(result).toEqual({ claimed: 0, delivered: 0, retried: 0, dead: 0 })
+    expect(await showEndpoint(world.db, receiver.id)).toMatchObject({ failures: 0, pending: 8 })
+    expect(await claimAll(world.db)).toMatchObject([{ attempt: 1 }, { attempt: 1 }])
+  })
+
   test('sends one thing at a time to an endpoint that fails, and many again after a success', async () => {
     const users = Array.from({ length: 6 }, (_, index) => `user-${index}`)
     let status = 500

@@ -1,5 +1,5 @@
 // What a drain holds, without a database or network: what is sent ends when the test says so.
-import { expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { openPlaces } from '../lib/places.ts'
 
 interface Post {
@@ -121,17 +121,62 @@ test('events count as held until they are taken to be settled', async () => {
   expect(demand().held.get('a')).toMatchObject({ posts: 0, events: 0 })
 })
 
-test('an endpoint may be claimed ahead for only while it takes something, and only so far', async () => {
-  const { add, demand, end } = places({ concurrency: 10, perEndpoint: 1_000 })
-  add(postsTo('a', 500).concat(postsTo('b', 1)))
-  for (let index = 0; index < 10; index += 1) await end(`a${index}`)
+describe('an endpoint may be claimed ahead for', () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
+  afterEach(() => void vi.useRealTimers())
 
-  const [first, second] = [demand(), demand()]
+  /** An endpoint that takes so many POSTs after so long, of many that may be under way, and what a claim then asks for. */
+  async function taking({ posts, afterMs }: { posts: number; afterMs: number }) {
+    const opened = places({ concurrency: 1_010, perEndpoint: 1_000 })
+    opened.add(postsTo('a', 1_000).concat(postsTo('b', 1)))
+    vi.advanceTimersByTime(afterMs)
+    for (let index = 0; index < posts; index += 1) await opened.end(`a${index}`)
+    opened.take()
+    const ask = () => {
+      const { held, limit } = opened.demand()
+      return { a: held.get('a')?.ahead, b: held.get('b')?.ahead, limit }
+    }
+    return { ...opened, ask }
+  }
 
-  expect(first.held.get('a')?.ahead).toBeGreaterThan(0)
-  expect(first.held.get('a')?.ahead).toBeLessThanOrEqual(400)
-  expect(first.held.get('b')?.ahead).toBe(0)
-  expect(second.held.get('a')?.ahead).toBe(0)
+  test('as far as it takes in a tenth of a second, only while it takes something', async () => {
+    const { ask } = await taking({ posts: 10, afterMs: 50 })
+    const first = ask()
+    vi.advanceTimersByTime(50)
+
+    const second = ask()
+
+    // 9 places were free and 10 have become so.
+    expect(first).toEqual({ a: 20, b: 0, limit: 19 + 20 })
+    expect(second).toEqual({ a: 0, b: 0, limit: 19 })
+  })
+
+  test('not beyond 400, less what waits', async () => {
+    const { add, ask } = await taking({ posts: 300, afterMs: 50 })
+    add(postsTo('a', 400))
+
+    // Of them 300 have a place, and 100 wait.
+    expect(ask()).toEqual({ a: 400, b: 0, limit: 9 + 300 })
+  })
+
+  test('unless it has failed since, or answers slowly: what waits would keep other drains from it', async () => {
+    const failed = await taking({ posts: 10, afterMs: 50 })
+    await failed.end('a10', false)
+    const slow = await taking({ posts: 10, afterMs: 51 })
+
+    expect([failed.ask().a, slow.ask().a]).toEqual([0, 0])
+  })
+})
+
+test('an endpoint of which nothing is held is forgotten', async () => {
+  const { add, demand, end, take } = places()
+  add(postsTo('a', 1))
+  await end('a0')
+  take()
+
+  const [last, later] = [demand().held, demand().held]
+
+  expect([last.has('a'), later.has('a')]).toEqual([true, false])
 })
 
 test('who waits is told once one has ended, and then once half has', async () => {

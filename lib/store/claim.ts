@@ -105,17 +105,14 @@ export async function claim(db: Kysely<Database>, options: ClaimOptions): Promis
       select id, batch_size, pace, rate_per_second, next_send_at
       from endpoint where ${isOpen} and (pace is not null or rate_per_second is not null)
       for no key update skip locked
-    ), open as materialized (
+    ), able as materialized (
       select id, batch_size, pace, coalesce(busy.posts, 0) as busy,
-        case when hangs and coalesce(busy.posts, 0) = 0 then 0 else greatest(0, least(
+        case when hangs and coalesce(busy.events, 0) = 0 then 0 else least(
           least(${options.perEndpoint}, pace, ${mostUnderWay} - others) - coalesce(busy.posts, 0)
           -- Ahead only of one that is known for no trouble, and that other drains leave room for.
           + case when pace is null and tokens is null and others <= ${mostUnderWay} - ${options.perEndpoint}
             then coalesce(busy.ahead, 0) else 0 end,
-          tokens,
-          -- What is looked at is locked: of each no more than makes all alike, or nearly.
-          ceil((${options.limit} + sum(coalesce(busy.posts, 0)) over ())::float8 / count(*) over ())::integer
-            - coalesce(busy.posts, 0))) end as places
+          tokens) end as places
       from (
         select id, batch_size, null::integer as pace, null::integer as tokens
         from endpoint where ${isOpen} and pace is null and rate_per_second is null
@@ -138,10 +135,12 @@ export async function claim(db: Kysely<Database>, options: ClaimOptions): Promis
           limit ${mostUnderWay} * endpoint.batch_size + coalesce(busy.events, 0)
         ) as under_way
       ) as under_way
-      where exists (
-        select from delivery
-        where delivery.endpoint_id = endpoint.id and delivery.due_at <= now() and delivery.state = 'pending'
-          and delivery.attempts >= 0)
+      where exists (select from delivery where delivery.endpoint_id = endpoint.id and ${isClaimable})
+    ), open as materialized (
+      -- What is looked at is locked: of each no more than makes all alike, or nearly. Whoever can get nothing now has no share.
+      select id, batch_size, pace, busy, greatest(0, least(places,
+        ceil((${options.limit} + sum(busy) over ())::float8 / count(*) over ())::integer - busy)) as places
+      from able where places > 0
     ), head as materialized (
       select open.id as endpoint_id, open.busy, picked.id, picked.post
       from open cross join lateral (

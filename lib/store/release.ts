@@ -3,8 +3,8 @@ import type { Claim } from './claim.ts'
 import type { Database } from './database.ts'
 
 /**
- * Gives claims back that were never sent: they are due again, no attempt is counted, and an endpoint that waited for such a one
- * waits no more. Atomic. One that is ours no more stays as it is. Locks in the order of a settle.
+ * Gives claims back that were never sent: they are due again, no attempt is counted, what was never tried has all its time for
+ * retries, and an endpoint that waited for such a one waits no more. Atomic. One that is ours no more stays as it is. Locks in the order of a settle.
  */
 export async function release(
   db: Kysely<Database>,
@@ -22,8 +22,13 @@ export async function release(
       from unsent join delivery using (id)
       where state = 'pending' and attempts = fence and attempts > attempts_before and endpoint_id in (select id from endpoints)
       order by delivery.id for no key update of delivery
+    ), probed as materialized (
+      select endpoint.id from endpoint join ours on endpoint.id = endpoint_id and probe_until = ours.due_at
+      order by endpoint.id for no key update of endpoint
     ), freed as (
-      update endpoint set probe_until = null from ours where endpoint.id = endpoint_id and probe_until = ours.due_at
+      update endpoint set probe_until = null where id in (select id from probed)
     )
-    update delivery set attempts = attempts - 1, due_at = now() from ours where delivery.id = ours.id`.execute(db)
+    update delivery
+    set attempts = attempts - 1, due_at = now(), retry_until = case when attempts - 1 > attempts_before then retry_until end
+    from ours where delivery.id = ours.id`.execute(db)
 }

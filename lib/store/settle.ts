@@ -41,8 +41,8 @@ async function announce(tx: Transaction<Database>, news: News[]): Promise<void> 
 
 /**
  * Endpoints are locked before deliveries, as a removal does, and both in order, so that none waits for another in a circle.
- * `met` reads `locked`, or an endpoint might be marked first: a row that the same statement has changed cannot be locked any
- * more.
+ * `met` reads what is `locked`, or an endpoint might be marked first: a row that the same statement has changed cannot be locked
+ * any more.
  */
 async function settleAll(db: Kysely<Database>, settlements: Settlement[]): Promise<News[]> {
   const rows = settlements.map(({ claim, sentAt, durationMs, outcome, verdict, isFirst = true }) => ({
@@ -73,16 +73,19 @@ async function settleAll(db: Kysely<Database>, settlements: Settlement[]): Promi
       select id, attempts, due_at from delivery
       where id in (select id from settled) and endpoint_id in (select id from endpoints)
       order by id for no key update
+    ), judged as materialized (
+      -- Joined once: together with the conditions of an update the planner expects so little that it compares each with each.
+      select settled.*, attempts, due_at from settled join locked using (id)
     ), recorded as (
       insert into attempt (delivery_id, number, sent_at, duration_ms, outcome, status)
-      select id, number, sent_at, duration_ms, outcome, status from settled join locked using (id)
+      select id, number, sent_at, duration_ms, outcome, status from judged
       on conflict do nothing
     ), met as materialized (
       select endpoint_id, max(hold_ms) as hold_ms, max(pause_ms) as pause_ms, max(disable) as disable,
         max(url) filter (where disable is not null) as disabling_url,
         bool_or(state = 'delivered') as succeeded, count(*) filter (where failed) as failed,
         array_agg(due_at) filter (where attempts = number) as leases
-      from settled join locked using (id) group by endpoint_id
+      from judged group by endpoint_id
     ), affected as materialized (
       -- What is said at one URL disables nobody at another, and only under the lock is it sure which one it is.
       select id, case when url = disabling_url and state <> 'disabled' then disable end as disable
@@ -110,12 +113,12 @@ async function settleAll(db: Kysely<Database>, settlements: Settlement[]): Promi
       returning endpoint.id, affected.disable
     ), done as (
       update delivery
-      set state = settled.state,
-        due_at = now() + settled.delay_ms * interval '1 millisecond',
-        finalized_at = case when settled.state <> 'pending' then now() end
-      from settled join locked using (id)
-      where delivery.id = settled.id and delivery.attempts = settled.number
-        and (delivery.state = 'pending' or (delivery.state = 'dead' and settled.state = 'delivered'))
+      set state = judged.state,
+        due_at = now() + judged.delay_ms * interval '1 millisecond',
+        finalized_at = case when judged.state <> 'pending' then now() end
+      from judged
+      where delivery.id = judged.id and delivery.attempts = judged.number
+        and (delivery.state = 'pending' or (delivery.state = 'dead' and judged.state = 'delivered'))
       returning delivery.endpoint_id, delivery.event_id, delivery.state
     )
     select endpoint_id as "endpointId", event_id as "eventId" from done where state = 'dead'

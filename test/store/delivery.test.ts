@@ -11,6 +11,7 @@ import { addEndpoint, updateEndpoint } from '../../lib/store/endpoint.ts'
 import { disableEndpoint, enableEndpoint } from '../../lib/store/endpoint-state.ts'
 import { claimAll, holding } from '../support/claim.ts'
 import { eventually } from '../support/receiver.ts'
+import { seed } from '../support/seed.ts'
 import { openWorld, type World } from '../support/world.ts'
 
 let world: World
@@ -198,6 +199,18 @@ describe('a claim', () => {
     expect([first, second, full, more].map((claims) => claims.length)).toEqual([4, 4, 0, 1])
   })
 
+  test('does not take for hanging what it holds itself and has not settled yet', async () => {
+    const id = await subscribe('quick')
+    await deliverables(4)
+    const own = await claimAll(world.db, { perEndpoint: 2 })
+    await sql`update delivery set due_at = due_at - interval '1 second' where attempts > 0`.execute(world.db)
+
+    const held = new Map([[id, { posts: 0, events: own.length, ahead: 0 }]])
+    const claims = await claimAll(world.db, { perEndpoint: 2, hangsAfterMs: 250, held })
+
+    expect(claims).toHaveLength(2)
+  })
+
   test('counts what other drains hold, however much is its own', async () => {
     const id = await subscribe('quick')
     await deliverables(20)
@@ -220,6 +233,40 @@ describe('a claim', () => {
 
       expect(beside).toHaveLength(16)
     })
+  })
+
+  const retryLater: Verdict = { kind: 'retry', delayMs: 60_000, holdMs: 0, pauseMs: 0, theirs: false }
+  test.each<[string, (ids: string[], claims: Claim[]) => Promise<unknown>]>([
+    [
+      'have only what waits for an older event of its session',
+      async (ids, claims) => {
+        await settle(
+          world.db,
+          claims.map((one) => settled(one, retryLater)),
+        )
+        await sql`update delivery set lane = endpoint_id where endpoint_id = any(${ids})`.execute(world.db)
+      },
+    ],
+    ['hang', () => sql`update delivery set due_at = due_at - interval '1 second' where attempts > 0`.execute(world.db)],
+    [
+      'have used up their rate',
+      async (ids, claims) => {
+        await release(world.db, claims)
+        await sql`update endpoint set rate_per_second = 1, next_send_at = now() + interval '1 minute'
+          where id = any(${ids})`.execute(world.db)
+      },
+    ],
+  ])('gives no share to endpoints that %s: another one gets all it can', async (_, prevent) => {
+    const ids = await Promise.all(['a', 'b', 'c', 'd'].map(subscribe))
+    await deliverables(8)
+    await prevent(ids, await claimAll(world.db, { perEndpoint: 1 }))
+    const able = await subscribe('able')
+    await sql`insert into delivery (endpoint_id, event_id, lane, position, due_at)
+      select ${able}, id, id, position, now() from event`.execute(world.db)
+
+    const claims = await claimAll(world.db, { perEndpoint: 8, limit: 8, hangsAfterMs: 250 })
+
+    expect(endpointsOf(claims)).toEqual(Array(8).fill(able))
   })
 
   test('does not take for under way what waits for its next try, nor the events of a batch for as many POSTs', async () => {
@@ -394,6 +441,40 @@ describe('a release', () => {
     expect([probe.length, during.length, (await claimAll(world.db)).length]).toEqual([1, 0, 1])
   })
 
+  test('leaves what was never sent all its time for retries, and what was sent before what is left of it', async () => {
+    await subscribe('any')
+    await deliverables(2)
+    const [tried] = await claimAll(world.db, { limit: 1, leaseMs: 0 })
+    const claims = await claimAll(world.db)
+
+    await release(world.db, claims)
+
+    const begun = await read(sql<{ id: number }>`select id from delivery where retry_until is not null`)
+    expect(begun.map(({ id }) => id)).toEqual([tried?.id])
+  })
+
+  test('frees endpoints in the order in which a settle marks them, so that neither waits for the other', async () => {
+    const [first = '', second = ''] = [await subscribe('one'), await subscribe('other')].sort()
+    await deliverables(2)
+    // Their deliveries in the other order.
+    await sql`update delivery set due_at = now() + interval '1 hour' where position = case endpoint_id
+      when ${first} then (select min(position) from event) else (select max(position) from event) end`.execute(world.db)
+    await sql`update endpoint set failures = 1, failing_since = now(), pace = 1`.execute(world.db)
+    const probes = await claimAll(world.db)
+
+    const { releasing } = await world.db.transaction().execute(async (tx) => {
+      await sql`select from endpoint where id = ${first} for no key update`.execute(tx)
+      const releasing = release(world.other, probes)
+      await eventually('the release waits', isWaiting)
+      await sql`select from endpoint where id = ${second} for no key update nowait`.execute(tx)
+      return { releasing }
+    })
+    await releasing
+
+    expect(probes).toHaveLength(2)
+    expect(await read(sql`select from endpoint where probe_until is not null`)).toEqual([])
+  })
+
   test('of what was claimed again since, settled, or queued again changes nothing', async () => {
     await subscribe('any')
     await deliverables(3)
@@ -411,6 +492,26 @@ describe('a release', () => {
 })
 
 describe('a settle', () => {
+  test('of the events of many big batches compares no event with each other one', async () => {
+    await subscribe('any')
+    await seed(world.db, { sessions: 20_000 })
+    await sql`analyze`.execute(world.db)
+    const claims = await claimAll(world.db, { limit: 8_000, perEndpoint: 8_000 })
+
+    // Some 0.3 s; 11 s by comparing.
+    await world.db.transaction().execute(async (tx) => {
+      await sql`set local statement_timeout = 4000`.execute(tx)
+      await settle(
+        tx,
+        claims.map((one) => settled(one, delivered)),
+      )
+    })
+
+    expect(await read(sql`select count(*)::integer as n from delivery where state = 'delivered'`)).toEqual([
+      { n: 8_000 },
+    ])
+  })
+
   test('does not revive what was given up meanwhile, but that it was delivered', async () => {
     const id = await subscribe('any')
     await deliverables(2)
