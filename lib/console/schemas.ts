@@ -220,8 +220,8 @@ export const now = v.object({
   /** All that are live; `live` has the newest of them, at most 5,000. */
   liveCount: count,
   live: v.array(session),
-  /** The most at once in each 5 minutes of the last 24 hours, of all accounts asked for together. */
-  concurrency: v.array(v.object({ at: time, peak: count })),
+  /** The most at once in each 5 minutes of the last 24 hours, of all accounts asked for together; null: nobody watched. */
+  concurrency: v.array(v.object({ at: time, peak: v.nullable(count) })),
   leaks: v.array(leak),
   ticks: v.array(lastTick),
   backlog,

@@ -55,12 +55,15 @@ export async function readLive(
   return { count: rows[0]?.count ?? 0, sessions: rows.map(viewOf) }
 }
 
-/** The most sessions at once of all these accounts together, in each five minutes of the last 24 hours; exact. */
+/**
+ * The most sessions at once of all these accounts together, in each five minutes of the last 24 hours; exact, and null where
+ * none of them was listed for ten minutes before: nobody knows then.
+ */
 export async function readConcurrency(
   db: Kysely<Database>,
   accounts: readonly number[],
-): Promise<{ at: Date; peak: number }[]> {
-  const { rows } = await sql<{ at: Date; peak: number }>`
+): Promise<{ at: Date; peak: number | null }[]> {
+  const { rows } = await sql<{ at: Date; peak: number | null }>`
     with span as (
       select date_bin('5 minutes', now() - interval '24 hours', '2000-01-01 00:00+00') as from_at, now() as to_at
     ), changes as (
@@ -76,7 +79,13 @@ export async function readConcurrency(
         greatest(at, coalesce(until, to_at) - interval '1 microsecond'), '5 minutes') as step
       from levels cross join span
     )
-    select step as at, max(live)::integer as peak from steps group by step order by step`.execute(db)
+    select step as at, case when exists (
+        select from unnest(${[...accounts]}::integer[]) as one (id)
+        where exists (
+          select from snapshot where account_id = one.id and outcome <> 'failed'
+            and listed_at >= step - interval '10 minutes' and listed_at < step + interval '5 minutes')
+      ) then max(live)::integer end as peak
+    from steps group by step order by step`.execute(db)
   return rows
 }
 
