@@ -4,7 +4,7 @@ import { cell } from '../../lib/console/page/cell.ts'
 import { chooseLanguage, dictionaries } from '../../lib/console/page/dictionary.ts'
 import { formatCount, formatLatency, formatSpan, plain, shown } from '../../lib/console/page/format.ts'
 import { hashOf, parseRoute, type Route } from '../../lib/console/page/router.ts'
-import { blindOf, blindSinceOf, watchedPeaks } from '../../lib/console/page/watch.ts'
+import { blindOf, blindSinceOf } from '../../lib/console/page/watch.ts'
 
 describe('a span', () => {
   it.each([
@@ -168,31 +168,6 @@ it('is blind since it was last seen, unless it was seen in part', () => {
   )
 
   expect([...since]).toEqual([['a', Date.parse('2026-11-22T09:50:00Z')]])
-})
-
-describe('the peaks', () => {
-  const bucket = (minute: number, peak: number) => ({
-    at: `2026-11-22T10:${String(minute).padStart(2, '0')}:00.000Z`,
-    peak,
-  })
-  const concurrency = [bucket(0, 0), bucket(5, 0), bucket(10, 3), bucket(15, 0)]
-  const gap = (account: string, from: string | null, to: string | null) => ({ account, from, to })
-
-  it('are none where nobody watched for the whole of a bucket', () => {
-    const gaps = [gap('a', null, '2026-11-22T10:12:00.000Z')]
-
-    expect(watchedPeaks(concurrency, gaps, 1)).toEqual([null, null, 3, 0])
-  })
-
-  it('are none while it lasts', () => {
-    expect(watchedPeaks(concurrency, [gap('a', '2026-11-22T10:09:00.000Z', null)], 1)).toEqual([0, 0, null, null])
-  })
-
-  it('are those of the other accounts where one of several was not watched', () => {
-    const gaps = [gap('a', null, null), gap('b', '2026-11-22T10:10:00.000Z', '2026-11-22T10:15:00.000Z')]
-
-    expect(watchedPeaks(concurrency, gaps, 2)).toEqual([0, 0, null, 0])
-  })
 })
 
 describe('a cell', () => {

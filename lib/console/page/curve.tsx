@@ -1,27 +1,21 @@
 import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
-import type { Now, Watching } from '../schemas.ts'
-import { views } from './api.ts'
+import type { Now } from '../schemas.ts'
 import { useCell } from './cell.ts'
-import { useNow } from './clock.ts'
 import { formatCount, formatMark, formatMoment } from './format.ts'
 import { followTheme, readPalette } from './palette.ts'
 import { useText } from './parts.tsx'
-import { usePoll } from './poll.ts'
 import { language } from './state.ts'
-import { watchedPeaks } from './watch.ts'
 
 /** How many sessions lived at once, over the last day, against the channels that were bought. */
-export function Curve({ concurrency, channels, ticks }: Pick<Now, 'concurrency' | 'channels' | 'ticks'>) {
+export function Curve({ concurrency, channels }: Pick<Now, 'concurrency' | 'channels'>) {
   const t = useText()
-  const peaks = watchedPeaks(concurrency, useGaps(), ticks.length)
+  const peaks = concurrency.map(({ peak }) => peak)
   const spoken = useCell(language)
   const holder = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | undefined>(undefined)
-  const peak = concurrency.reduce<Now['concurrency'][number] | undefined>(
-    (best, one) => (best && best.peak >= one.peak ? best : one),
-    undefined,
-  )
+  const most = Math.max(...peaks.map((peak) => peak ?? -1))
+  const highest = concurrency.find(({ peak }) => peak === most)
   const data = dataOf(concurrency, peaks, channels)
   const shape = JSON.stringify(data)
   const latest = useRef(data)
@@ -50,8 +44,8 @@ export function Curve({ concurrency, channels, ticks }: Pick<Now, 'concurrency' 
   }, [spoken, channels !== null])
   useEffect(() => plot.current?.setData(data), [shape])
 
-  const told = peak
-    ? t.curve.told(formatCount(peak.peak, spoken), formatMoment(new Date(peak.at), new Date(), spoken))
+  const told = highest
+    ? t.curve.told(formatCount(most, spoken), formatMoment(new Date(highest.at), new Date(), spoken))
     : t.curve.nothing
   const bought = channels === null ? '' : ` · ${t.curve.channels(formatCount(channels, spoken))}`
   return (
@@ -64,19 +58,6 @@ export function Curve({ concurrency, channels, ticks }: Pick<Now, 'concurrency' 
       </figcaption>
     </figure>
   )
-}
-
-const DAY_MS = 86_400_000
-const GAPS_MS = 60_000
-
-/** When nobody watched, within the last day. */
-function useGaps(): Watching['gaps'] {
-  const now = useNow()
-  const to = Math.ceil(now / GAPS_MS) * GAPS_MS
-  const { answer } = usePoll(views.watching(new Date(to - DAY_MS), new Date(to)), GAPS_MS)
-  const last = useRef<Watching['gaps']>([])
-  if (answer) last.current = answer.gaps
-  return last.current
 }
 
 function dataOf(concurrency: Now['concurrency'], peaks: (number | null)[], channels: number | null): uPlot.AlignedData {

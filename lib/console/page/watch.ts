@@ -1,4 +1,4 @@
-import type { LastTick, Now, Watching } from '../schemas.ts'
+import type { LastTick } from '../schemas.ts'
 
 /** Why an account is not seen: no tick ever, the last one too long ago, or failed; `incomplete`: seen in part. */
 export type Blindness = 'never' | 'late' | 'failed' | 'incomplete'
@@ -27,28 +27,5 @@ export function blindOf(ticks: readonly LastTick[], now: number): Blind[] {
     if (outcome === 'failed') return blind('failed')
     if (lateAt !== null && now > Date.parse(lateAt)) return blind('late')
     return outcome === 'incomplete' ? blind('incomplete') : []
-  })
-}
-
-/**
- * The peak of each bucket; null where nobody watched: there a gap of each of `accounts` accounts reaches over the whole of it. To say
- * 0 would be to say that nobody was live.
- */
-export function watchedPeaks(
-  concurrency: Now['concurrency'],
-  gaps: Watching['gaps'],
-  accounts: number,
-): (number | null)[] {
-  const spans = gaps.map(({ account, from, to }) => ({
-    account,
-    from: from === null ? -Infinity : Date.parse(from),
-    to: to === null ? Infinity : Date.parse(to),
-  }))
-  return concurrency.map(({ at, peak }, index) => {
-    const from = Date.parse(at)
-    const next = concurrency[index + 1]
-    const to = next ? Date.parse(next.at) : from + 1
-    const blind = new Set(spans.filter((gap) => gap.from <= from && gap.to >= to).map(({ account }) => account))
-    return blind.size > 0 && blind.size >= accounts ? null : peak
   })
 }

@@ -38,7 +38,7 @@ export function NowView() {
           <div class="glance">
             <Live now={seen} />
             <Card title={t.now.lastDay} kind="day">
-              <Curve concurrency={seen.concurrency} channels={seen.channels} ticks={seen.ticks} />
+              <Curve concurrency={seen.concurrency} channels={seen.channels} />
             </Card>
             <Leaks leaks={seen.leaks} />
             <Deliveries backlog={seen.backlog} />
