@@ -233,3 +233,28 @@ describe('when something is broken', () => {
     expect([answer.status, answer.code]).toEqual([503, 'not_migrated'])
   })
 })
+
+describe('the page', () => {
+  const assets = {
+    '/': { type: 'text/html; charset=utf-8', body: '<title>Rollcall</title>', immutable: false },
+    '/main-ABC.js': { type: 'text/javascript; charset=utf-8', body: 'void 0', immutable: true },
+  }
+
+  it('needs no token, and has the headers that let nothing else run in it', async () => {
+    const opened = openTestConsole(database.db, { assets })
+
+    const page = await opened.ask('/', { token: null })
+    const script = await opened.ask('/main-ABC.js', { token: null })
+    const post = await opened.ask('/', { token: null, method: 'POST' })
+    const other = await opened.ask('/main-ABD.js', { token: null })
+
+    expect([page.status, page.text, page.headers.get('cache-control')]).toEqual([200, assets['/'].body, 'no-cache'])
+    expect([script.status, script.headers.get('content-type'), script.headers.get('cache-control')]).toEqual([
+      200,
+      'text/javascript; charset=utf-8',
+      'public, max-age=31536000, immutable',
+    ])
+    for (const { headers } of [page, script]) expect(headers.get('content-security-policy')).toBe(CSP)
+    expect([post.status, other.status]).toEqual([401, 401])
+  })
+})

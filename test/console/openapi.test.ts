@@ -1,5 +1,6 @@
 // The documents are valid, and the truth: each route is asked so that it gives every answer that its document tells of, and
 // nothing else. The doubles are the simulator and a receiver.
+import { readFileSync } from 'node:fs'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import asyncApiSchema from '@asyncapi/specs/schemas/3.0.0-without-$id.json' with { type: 'json' }
 import { Ajv } from 'ajv'
@@ -225,6 +226,12 @@ describe('the OpenAPI document', () => {
   it('has an example here for every route, or a new one would be believed', () => {
     expect(operations.map(({ operationId }) => operationId).sort()).toEqual(Object.keys(examples()).sort())
     expect(operations).toHaveLength(ROUTES.length)
+  })
+
+  it('has the version of the package', () => {
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
+
+    expect(document).toMatchObject({ info: { version } })
   })
 
   it('is what the console gives', async () => {
