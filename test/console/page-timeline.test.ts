@@ -16,7 +16,6 @@ import {
 const bar = (key: string, given: Partial<Bar> = {}): Bar => ({
   key,
   firstSeenAt: 0,
-  firstSeenAfter: null,
   readyAt: null,
   startedAt: null,
   endedAt: null,

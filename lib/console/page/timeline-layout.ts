@@ -5,8 +5,6 @@
 export interface Bar {
   key: string
   firstSeenAt: number
-  /** Null: nobody watched before. */
-  firstSeenAfter: number | null
   readyAt: number | null
   startedAt: number | null
   /** Null: it lives. */

@@ -5,36 +5,19 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { Bar as ApiBar } from '../schemas.ts'
 import { useCell } from './cell.ts'
 import { useNow } from './clock.ts'
-import { formatMoment, formatSpan, plain } from './format.ts'
-import { followTheme, readPalette } from './palette.ts'
 import { useText } from './parts.tsx'
 import { go } from './router.ts'
-import { language, now as lastNow, serverNow } from './state.ts'
-import { blindSinceOf } from './watch.ts'
-import {
-  layOut,
-  type Move,
-  neighbour,
-  partsOf,
-  type Rows,
-  timeAt,
-  type Window,
-  xOf,
-  zoomed,
-} from './timeline-layout.ts'
-import { AXIS, type Drawn, makeHatch, paint, type Palette, ROW } from './timeline-paint.ts'
-import type { Text } from './dictionary.ts'
+import { language, serverNow } from './state.ts'
+import { keyOf, toBar } from './timeline-bar.ts'
+import { useDrawing } from './timeline-drawing.ts'
+import { layOut, type Move, neighbour, type Rows, timeAt, type Window, xOf, zoomed } from './timeline-layout.ts'
+import { AXIS, type Drawn, ROW } from './timeline-paint.ts'
+import { describe, Tip } from './timeline-tip.tsx'
+import { middle, moved, near, type Seen, windowOf } from './timeline-window.ts'
 
-/** What part of time is seen: up to now and going on with it, or a part of the past. */
-export interface Seen {
-  spanMs: number
-  /** The right edge in milliseconds; null: it follows the clock. */
-  to: number | null
-}
-
-/** Free room right of now, so that what lives is seen to. */
-const AHEAD = 0.02
+/** So many rows there are at least. */
 const FEWEST = 6
+/** And so many, at most, without a bar. */
 const MOST_EMPTY = 20
 const KEYS: Readonly<Record<string, Move>> = {
   ArrowLeft: 'left',
@@ -45,12 +28,7 @@ const KEYS: Readonly<Record<string, Move>> = {
   End: 'last',
 }
 
-/** From where to where the timeline shows, `width` pixels wide. */
-export function windowOf({ spanMs, to }: Seen, now: number, width: number): Window {
-  const right = to ?? now + spanMs * AHEAD
-  return { from: right - spanMs, to: right, width }
-}
-
+/** The bars of a span of time, and what one can do with them. */
 export function Timeline({
   bars,
   channels,
@@ -205,23 +183,11 @@ export function Timeline({
   )
 }
 
-export const keyOf = ({ account, id, incarnation }: Pick<ApiBar, 'account' | 'id' | 'incarnation'>): string =>
-  `${account}\n${id}\n${incarnation}`
-
 function useLaidOut(bars: readonly ApiBar[]) {
   const rows = useRef<Rows>(new Map())
   return useMemo(() => {
     const byKey = new Map(bars.map((bar) => [keyOf(bar), bar]))
-    const laid = bars.map((bar) => ({
-      key: keyOf(bar),
-      firstSeenAt: Date.parse(bar.firstSeenAt),
-      firstSeenAfter: parsed(bar.firstSeenAfter),
-      readyAt: parsed(bar.readyAt),
-      startedAt: parsed(bar.startedAt),
-      endedAt: parsed(bar.endedAt),
-      endedAfter: parsed(bar.endedAfter),
-      isGone: isGone(bar),
-    }))
+    const laid = bars.map(toBar)
     const { rows: placed, count } = layOut(laid, rows.current)
     rows.current = placed
     const drawn: Drawn[] = laid.map((bar) => {
@@ -231,101 +197,6 @@ function useLaidOut(bars: readonly ApiBar[]) {
     return { drawn, rowCount: count, byKey }
   }, [bars])
 }
-
-/** Its end is worked out, not told. */
-export const isGone = ({ endReason }: Pick<ApiBar, 'endReason'>): boolean =>
-  endReason === 'gone' || endReason === 'absent'
-
-const parsed = (at: string | null) => (at === null ? null : Date.parse(at))
-
-/** Gives what asks for a frame; however often it is asked before that frame, it draws once. */
-function useDrawing(
-  scroller: { current: HTMLDivElement | null },
-  canvas: { current: HTMLCanvasElement | null },
-  view: {
-    drawn: readonly Drawn[]
-    channels: number | null
-    seen: Seen
-    active: string | undefined
-    language: 'en' | 'zh'
-  },
-): () => void {
-  const latest = useRef(view)
-  latest.current = view
-  const asked = useRef(0)
-  const colours = useRef<{ palette: Palette; hatch: CanvasPattern | null } | undefined>(undefined)
-  const draw = () => {
-    asked.current = 0
-    const element = scroller.current
-    const context = canvas.current?.getContext('2d')
-    if (!element || !canvas.current || !context) return
-    const { clientWidth: width, clientHeight: height } = element
-    const scale = devicePixelRatio || 1
-    if (canvas.current.width !== Math.round(width * scale) || canvas.current.height !== Math.round(height * scale)) {
-      canvas.current.width = Math.round(width * scale)
-      canvas.current.height = Math.round(height * scale)
-      canvas.current.style.width = `${width}px`
-      canvas.current.style.height = `${height}px`
-      colours.current = undefined
-    }
-    context.setTransform(scale, 0, 0, scale, 0, 0)
-    if (!colours.current) {
-      const palette = readPalette()
-      colours.current = { palette, hatch: makeHatch(context, palette, scale) }
-    }
-    const { drawn, channels, seen, active, language } = latest.current
-    const now = serverNow()
-    paint(context, {
-      window: windowOf(seen, now, width),
-      height,
-      scrollTop: element.scrollTop,
-      bars: drawn,
-      channels,
-      now,
-      blindSince: blindSinceOf(lastNow.get()?.ticks ?? [], now),
-      active,
-      language,
-      ...colours.current,
-    })
-  }
-  const redraw = useRef(() => {
-    if (asked.current === 0) asked.current = requestAnimationFrame(draw)
-  })
-  useEffect(() => {
-    const element = scroller.current
-    if (!element) return
-    const resized = new ResizeObserver(() => redraw.current())
-    resized.observe(element)
-    const unfollow = followTheme(() => {
-      colours.current = undefined
-      redraw.current()
-    })
-    return () => {
-      resized.disconnect()
-      unfollow()
-      cancelAnimationFrame(asked.current)
-    }
-  }, [])
-  return redraw.current
-}
-
-/** The same span with its right edge at `to`; once that is now, it follows the clock again. */
-export function moved(seen: Seen, to: number): Seen {
-  const isNow = to >= serverNow()
-  return { ...seen, to: isNow ? null : to }
-}
-
-const middle = (window: Window, { to }: Seen) => (to === null ? serverNow() : (window.from + window.to) / 2)
-const near = (window: Window, { to }: Seen): Seen => ({
-  spanMs: window.to - window.from,
-  to: to === null ? null : window.to,
-})
-
-/** The same middle, or the same now, at another span. */
-export const spanned = (seen: Seen, spanMs: number): Seen => ({
-  spanMs,
-  to: seen.to === null ? null : seen.to + (spanMs - seen.spanMs) / 2,
-})
 
 const inWindow = (drawn: readonly Drawn[], { from, to }: Window) =>
   drawn.filter(({ bar }) => bar.firstSeenAt < to && (bar.endedAt ?? Infinity) > from)
@@ -351,77 +222,4 @@ function reveal(element: HTMLElement, row: number): void {
 
 function open(bar: ApiBar | undefined): void {
   if (bar) go({ view: 'session', account: bar.account, id: bar.id, incarnation: bar.incarnation })
-}
-
-/** What a bar is doing, or how it ended. */
-export function stateOfBar({ endedAt, failed, startedAt, readyAt }: ApiBar) {
-  if (endedAt !== null) return failed ? 'failed' : 'closed'
-  if (startedAt !== null) return 'started'
-  return readyAt === null ? 'preparing' : 'ready'
-}
-
-/** One sentence about a bar, for ears. */
-function describe(bar: ApiBar, t: Text, spoken: 'en' | 'zh'): string {
-  const now = new Date(serverNow())
-  const from = new Date(bar.firstSeenAt)
-  const to = bar.endedAt === null ? now : new Date(bar.endedAt)
-  return [
-    plain(bar.userId ?? bar.id),
-    t.states[stateOfBar(bar)],
-    t.timeline.began(formatMoment(from, now, spoken)),
-    t.timeline.held(formatSpan(to.getTime() - from.getTime(), spoken)),
-    bar.endReason === null ? '' : t.reasons[bar.endReason],
-  ]
-    .filter(Boolean)
-    .join(', ')
-}
-
-function Tip({ of, x, y }: { of: ApiBar; x: number; y: number }) {
-  const t = useText()
-  const spoken = useCell(language)
-  const now = useNow()
-  const parts = partsOf(
-    {
-      key: '',
-      firstSeenAt: Date.parse(of.firstSeenAt),
-      firstSeenAfter: null,
-      readyAt: parsed(of.readyAt),
-      startedAt: parsed(of.startedAt),
-      endedAt: parsed(of.endedAt),
-      endedAfter: parsed(of.endedAfter),
-      isGone: isGone(of),
-    },
-    now,
-    blindSinceOf(lastNow.get()?.ticks ?? [], now).get(of.account),
-  )
-  const moment = (at: string) => formatMoment(new Date(at), new Date(now), spoken)
-  return (
-    <div
-      class="tip"
-      aria-hidden="true"
-      style={{ left: `max(0.5rem, min(${x + 14}px, calc(100% - 17rem)))`, top: `${y + 22}px` }}
-    >
-      <strong>
-        <bdi>{plain(of.userId ?? of.id)}</bdi>
-      </strong>
-      <span class="mono small">
-        <bdi>{plain(of.id)}</bdi>
-      </span>
-      <span>
-        {t.states[stateOfBar(of)]}
-        {of.endReason !== null && ` · ${t.reasons[of.endReason]}`}
-      </span>
-      <ul>
-        {parts.map(({ phase, from, to }) => (
-          <li key={phase}>
-            <i class={`key ${phase}`} />
-            {t.phases[phase]} <b>{formatSpan(to - from, spoken)}</b>
-          </li>
-        ))}
-      </ul>
-      <span class="muted">
-        {moment(of.firstSeenAt)} – {of.endedAt === null ? t.timeline.now : moment(of.endedAt)}
-      </span>
-    </div>
-  )
 }

@@ -25,7 +25,8 @@ import { go, hashOf } from '../router.ts'
 import { language } from '../state.ts'
 import type { Attempt } from '../../schemas.ts'
 import { ChangeEndpoint } from './endpoint-change.tsx'
-import { EndpointActs, EndpointState, Health, ReadOnly } from './endpoints.tsx'
+import { EndpointActs } from './endpoint-acts.tsx'
+import { EndpointState, Health, ReadOnly } from './endpoints.tsx'
 import { Outcome, SendAgain } from './session.tsx'
 
 const POLL_MS = 3_000

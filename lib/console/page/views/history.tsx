@@ -23,7 +23,7 @@ import {
 import { usePoll } from '../poll.ts'
 import { go } from '../router.ts'
 import { account, me } from '../state.ts'
-import { keyOf } from '../timeline.tsx'
+import { keyOf } from '../timeline-bar.ts'
 
 type Query = Record<string, string>
 

@@ -25,7 +25,7 @@ import { changed, usePoll } from '../poll.ts'
 import { hashOf } from '../router.ts'
 import { useNow } from '../clock.ts'
 import { language, said } from '../state.ts'
-import { isGone } from '../timeline.tsx'
+import { toBar } from '../timeline-bar.ts'
 import { partsOf } from '../timeline-layout.ts'
 
 const POLL_MS = 3_000
@@ -144,25 +144,11 @@ function Bounded({ at, after }: { at: string | null; after: string | null }) {
   )
 }
 
-const parsed = (at: string | null) => (at === null ? null : Date.parse(at))
-
 function LifeBar({ of }: { of: SessionLife['session'] }) {
   const t = useText()
   const spoken = useCell(language)
   const now = useNow()
-  const parts = partsOf(
-    {
-      key: of.id,
-      firstSeenAt: Date.parse(of.firstSeenAt),
-      firstSeenAfter: parsed(of.firstSeenAfter),
-      readyAt: parsed(of.readyAt),
-      startedAt: parsed(of.startedAt),
-      endedAt: parsed(of.endedAt),
-      endedAfter: parsed(of.endedAfter),
-      isGone: isGone(of),
-    },
-    now,
-  )
+  const parts = partsOf(toBar(of), now)
   return (
     <div class="life">
       <div class={of.status === 'failed' ? 'lifebar failed' : 'lifebar'} aria-hidden="true">
