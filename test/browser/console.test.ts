@@ -1,7 +1,7 @@
 // The console as a person meets it: `npm start` as a process of its own, its link opened in a real Chromium, sessions of the
 // simulator coming and going. With SCREENSHOTS=1 the pictures in docs/images are taken anew.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -74,7 +74,7 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
   })
   afterEach(async () => {
     await page?.close()
-    expect(complaints).toEqual([])
+    if (complaints.length > 0) throw new Error(`the page complained: ${complaints.join('; ')}`)
   })
 
   test('its link shows sessions come and go within ten seconds, and works once', async () => {
@@ -179,6 +179,7 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     receiver.secrets.push(secret)
     await dialog.getByRole('button', { name: 'Close' }).first().click()
     await page.getByRole('link', { name: `Open ${receiver.url}` }).click()
+    await page.getByRole('heading', { level: 1, name: 'a test' }).waitFor()
 
     await page.getByRole('button', { name: 'Test', exact: true }).click()
     await page.getByText('It works · answered 204').waitFor()
@@ -198,6 +199,7 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await open('endpoints')
     status = 400
     await page.getByRole('link', { name: `Open ${receiver.url}` }).click()
+    await page.getByRole('heading', { level: 1, name: 'a test' }).waitFor()
     await eventually('one is refused for good', () => receiver.received.length > 3)
     await page.getByRole('group', { name: 'Deliveries' }).getByRole('button', { name: 'Dead' }).click()
     await page.getByRole('button', { name: 'Send again' }).first().waitFor({ timeout: 30_000 })
@@ -233,7 +235,8 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
       await page.getByText(/^Not watching. blind could not be listed/).waitFor()
     }
     await open('watching')
-    await page.getByText('api_unreachable').first().waitFor()
+    await page.getByRole('table').getByText('api_unreachable').first().waitFor()
+    expect(await page.getByText(/^Not watching/).count()).toBe(1)
 
     await db.query(`delete from snapshot where account_id = $1`, [rows[0]?.id])
     await db.query(`delete from account where id = $1`, [rows[0]?.id])
@@ -303,8 +306,10 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
 
     await page.context().setOffline(true)
     await page.getByText('Not connected').first().waitFor({ timeout: 15_000 })
+    expect(await page.getByText(/^Connection lost/).count()).toBe(1)
     await page.context().setOffline(false)
     await page.getByText('Connected', { exact: true }).waitFor({ timeout: 15_000 })
+    expect(await page.getByText(/^Connection lost/).count()).toBe(0)
 
     // What the browser says of the network is no fault of the page.
     complaints = complaints.filter((line) => !line.includes('ERR_INTERNET_DISCONNECTED'))
@@ -354,6 +359,7 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
       await open('now')
       await page.waitForTimeout(2_500)
       await page.screenshot({ path: join(images, 'console-phone.png') })
+      expect(readdirSync(images).filter((name) => name.startsWith('console-'))).toHaveLength(5)
     },
     300_000,
   )
