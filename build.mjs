@@ -16,7 +16,7 @@ const bundler = await build({
   outdir: 'dist',
   outExtension: { '.js': '.mjs' },
 })
-const { bundleFunctions, common } = await import('./dist/deploy/bundle.mjs')
+const { bundleFunctions, common, withPage } = await import('./dist/deploy/bundle.mjs')
 
 const sources = readdirSync('functions').map((file) => [basename(file, '.ts'), `functions/${file}`])
 const functions = await bundleFunctions(Object.fromEntries(sources), 'dist/functions')
@@ -42,7 +42,7 @@ const ops = await tool(
     footer: { js: 'module.exports = module.exports.default' },
   },
 )
-const cli = await tool({ cli: 'lib/cli/main.ts' }, { banner: { js: '#!/usr/bin/env node' } })
+const cli = await tool({ cli: 'lib/cli/main.ts' }, { banner: { js: '#!/usr/bin/env node' }, plugins: [withPage] })
 chmodSync('dist/cli.js', 0o755)
 
 // Both, since a subscriber may be either; and named so, since the package's plain .js files are CommonJS.

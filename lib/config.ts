@@ -87,6 +87,21 @@ const daysKept = (days: number) =>
     v.transform((text) => (text === 'forever' ? null : Number(text))),
   )
 
+/** Long enough that nobody guesses one, of characters that a header, a cookie and JSON have as they are. */
+const tokens = v.pipe(
+  v.optional(v.string(), ''),
+  v.transform((text) => text.split(',').flatMap((token) => token.trim() || [])),
+  v.array(
+    v.pipe(
+      v.string(),
+      v.regex(
+        /^[A-Za-z0-9_.~-]{32,256}$/,
+        'is not a token of 32 to 256 letters, digits, dashes, dots, tildes and underscores, such as `openssl rand -hex 32` gives; several are separated by commas',
+      ),
+    ),
+  ),
+)
+
 /** The settings, checked; the README lists what each means. */
 export interface Config {
   databaseUrl: string
@@ -100,6 +115,10 @@ export interface Config {
   /** Among how many instances the accounts are shared. */
   shares: number
   retention: Retention
+  /** Who may ask the console, and who may also change something; there is at least one. */
+  consoleTokens: { read: readonly string[]; write: readonly string[] }
+  /** How many channels were bought; null: nobody said. */
+  channels: number | null
   logLevel: LogLevel
   /** Where Tencent Cloud's own API is; its services are subdomains. */
   cloud: { url: URL; region: string }
@@ -115,6 +134,7 @@ type Read = <Schema extends v.GenericSchema>(
   secretFault?: string,
 ) => v.InferOutput<Schema> | undefined
 
+const NO_TOKEN = 'is not set, nor is CONSOLE_READ_TOKENS: without a token nobody could open the console'
 const DEFAULT_BASE_URL = 'https://gw.tvs.qq.com'
 
 const readers: { [Part in keyof Config]: (read: Read, env: Environment) => Config[Part] | undefined } = {
@@ -171,6 +191,24 @@ const readers: { [Part in keyof Config]: (read: Read, env: Environment) => Confi
     if (deliveriesDays === undefined || eventsDays === undefined || ticksDays === undefined) return undefined
     return { deliveriesDays, eventsDays, ticksDays }
   },
+  consoleTokens: (read) => {
+    const readTokens = read('CONSOLE_READ_TOKENS', tokens)
+    const anyTokens = v.pipe(
+      tokens,
+      v.check((write) => readTokens?.length !== 0 || write.length > 0, NO_TOKEN),
+    )
+    const writeTokens = read('CONSOLE_WRITE_TOKENS', anyTokens)
+    return readTokens && writeTokens ? { read: readTokens, write: writeTokens } : undefined
+  },
+  channels: (read) =>
+    read(
+      'CHANNELS',
+      v.pipe(
+        v.optional(v.string(), ''),
+        v.regex(/^([1-9]\d{0,5})?$/, 'is no whole number from 1 to 999999'),
+        v.transform((text) => (text === '' ? null : Number(text))),
+      ),
+    ),
   logLevel: (read) =>
     read('LOG_LEVEL', v.optional(v.picklist(LOG_LEVELS, `is none of ${LOG_LEVELS.join(', ')}`), 'info')),
   cloud: (read) => {

@@ -17,8 +17,8 @@ const names = readdirSync(join(import.meta.dirname, '../functions')).map((file) 
 const file = (name: string) => join(DIST, `${name}.js`)
 
 describe.each(names)('the bundle of %s', (name) => {
-  it('has 350,000 bytes at most: its cold start reads and compiles them all', () => {
-    expect(statSync(file(name)).size).toBeLessThanOrEqual(350_000)
+  it('has 350,000 bytes at most, the console with its page 600,000: its cold start reads and compiles them all', () => {
+    expect(statSync(file(name)).size).toBeLessThanOrEqual(name === 'console' ? 600_000 : 350_000)
   })
 
   it('brings all it needs but what Node has, and natives of pg that are optional', () => {
@@ -48,7 +48,7 @@ it('only who migrates has the part of kysely that makes tables', () => {
   const parts = names.map((name) => [name, /left out by lib.deploy.bundle/.test(readFileSync(file(name), 'utf8'))])
 
   expect(Object.fromEntries(parts)).toEqual({
-    console: false,
+    console: true,
     migrate: false,
     reconcile: true,
     status: false,

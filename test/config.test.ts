@@ -314,3 +314,36 @@ describe('IVH_ACCOUNTS', () => {
     expect(message).toMatch(/DATABASE_URL .*IVH_BASE_URL .*IVH_ACCOUNTS /)
   })
 })
+
+describe('the tokens of the console', () => {
+  const token = 'a'.repeat(32)
+  const read = (environment: Environment) => readConfig(environment, ['consoleTokens', 'channels'], noSecrets)
+
+  it('are several of each kind, of which one is enough; channels are unknown unless somebody says', async () => {
+    const some = await read({ CONSOLE_READ_TOKENS: `${token}, ${'~'.repeat(256)},`, CHANNELS: '100' })
+    const one = await read({ CONSOLE_WRITE_TOKENS: token })
+
+    expect(some).toEqual({ consoleTokens: { read: [token, '~'.repeat(256)], write: [] }, channels: 100 })
+    expect(one).toEqual({ consoleTokens: { read: [], write: [token] }, channels: null })
+  })
+
+  it('are told which is none, never what it is', async () => {
+    const bad = {
+      CONSOLE_READ_TOKENS: `${token},hush`,
+      CONSOLE_WRITE_TOKENS: 'hush hush hush hush hush hush hush hush',
+    }
+
+    const { code, message } = await refusal({ ...bad, CHANNELS: '0' }, ['consoleTokens', 'channels'])
+
+    expect(code).toBe('config_invalid')
+    expect(message).toMatch(/^CONSOLE_READ_TOKENS\[1\] is not a token .*; CONSOLE_WRITE_TOKENS\[0\] is not a token /)
+    expect(message).toMatch(/; CHANNELS is no whole number from 1 to 999999$/)
+    expect(message).not.toContain('hush')
+  })
+
+  it.each([{}, { CONSOLE_READ_TOKENS: ' , ', CONSOLE_WRITE_TOKENS: '' }])('are missing in %o', async (environment) => {
+    expect((await refusal(environment, ['consoleTokens'])).message).toBe(
+      'CONSOLE_WRITE_TOKENS is not set, nor is CONSOLE_READ_TOKENS: without a token nobody could open the console',
+    )
+  })
+})

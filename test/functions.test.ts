@@ -74,32 +74,49 @@ describe.each(NODES)('on %s', (_, path) => {
   }, 120_000)
 })
 
-test.each(NODES)(
-  'on %s the console says to any request that there is none yet, and needs no setting',
-  async (_, path) => {
-    const request = {
-      httpMethod: 'GET',
-      path: '/',
-      headers: { accept: 'text/html' },
-      queryString: { q: '1' },
-      body: '',
-    }
+describe.each(NODES)('on %s the console', (_, path) => {
+  const TOKEN = 'a-token-of-the-console-0123456789012345'
+  const url = (place: string, more: object = {}) => {
+    const headers = { accept: 'text/html', 'x-scf-remote-addr': '198.51.100.1' }
+    return { httpMethod: 'GET', path: place, headers, queryString: {}, body: '', ...more }
+  }
 
-    const asked = await invokeBundle('console', {}, { node: await path(), event: request })
-    const junk = await invokeBundle('console', {}, { node: await path(), event: null, context: null })
+  test('answers a function URL: health to anybody, sessions to who has a token, and changes by POST', async () => {
+    const node = await path()
+    const env = environment({ CONSOLE_WRITE_TOKENS: TOKEN, CHANNELS: '7' })
+    const headers = { Authorization: `Bearer ${TOKEN}`, 'Content-Type': 'application/json', 'content-length': '1' }
+    const body = JSON.stringify({ url: 'http://127.0.0.1:9/', description: 'ünï' })
 
-    expect(asked.result).toEqual({
-      statusCode: 503,
-      headers: {
-        'content-type': 'text/plain; charset=utf-8',
-        'cache-control': 'no-store',
-        'x-content-type-options': 'nosniff',
-      },
-      body: 'The console is not in this version of Rollcall.\n',
+    const healthy = await invokeBundle('console', env, { node, event: url('/healthz') })
+    const refused = await invokeBundle('console', env, { node, event: url('/api/now') })
+    const now = await invokeBundle('console', env, { node, event: url('/api/now', { headers }) })
+    const added = await invokeBundle('console', env, {
+      node,
+      event: url('/api/endpoints', { httpMethod: 'POST', headers, body }),
     })
-    expect(junk.result).toEqual(asked.result)
-  },
-)
+
+    expect(healthy.result).toMatchObject({ statusCode: 200, body: '{"ok":true}' })
+    expect(refused.result).toMatchObject({ statusCode: 401, headers: { 'www-authenticate': 'Bearer' } })
+    expect(now.result).toMatchObject({ statusCode: 200, headers: { 'content-type': 'application/json' } })
+    expect(JSON.parse((now.result as { body: string }).body)).toMatchObject({ channels: 7, live: [] })
+    expect(added.result).toMatchObject({ statusCode: 201, body: expect.stringContaining('ünï') as string })
+    const logs = [healthy, refused, now, added].map(({ log }) => log.replaceAll(/^RESULT .*$/gm, '')).join('')
+    expect(logs).not.toContain(TOKEN)
+  }, 120_000)
+
+  test('that cannot be opened, or is asked for nothing, never throws: whoever asks would be shown it', async () => {
+    const node = await path()
+    const event = url('/api/now')
+
+    const unset = await invokeBundle('console', {}, { node, event })
+    const junk = await invokeBundle('console', environment({ CONSOLE_READ_TOKENS: TOKEN }), { node, event: null })
+
+    expect(unset.result).toMatchObject({ statusCode: 503, body: expect.stringContaining('"unavailable"') as string })
+    expect(unset.log).toMatch(/CONSOLE_WRITE_TOKENS is not set, nor is CONSOLE_READ_TOKENS/)
+    expect(JSON.stringify(unset.result)).not.toMatch(/DATABASE_URL|TOKENS/)
+    expect([200, 401, 404]).toContain((junk.result as { statusCode: number }).statusCode)
+  }, 120_000)
+})
 
 describe('after a commit with deliveries', () => {
   test('reconcile invokes the webhook function, and not after one without', async () => {

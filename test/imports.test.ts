@@ -20,6 +20,9 @@ interface Import {
 const ROOT = join(import.meta.dirname, '..')
 const NETWORK = /^node:(http|https|http2|net|dns|dns\/promises|tls|dgram)$/
 const MAY_USE_NETWORK = /^lib\/(http|post|resolve|tencent|address)\.ts$|^lib\/(ivh|local|in-place-of)\//
+/** Runs in browsers, and asks its own origin only, which its Content-Security-Policy sees to. */
+const PAGE = /^lib\/console\/page\//
+const MAY_FETCH = /^lib\/console\/page\/api\.ts$/
 const MAY_WRITE_QUERIES = /^(lib\/store|migrations)\//
 /** The rims: what a platform or a person starts. */
 const MAY_READ_ENVIRONMENT = /^(functions|lib\/cli|lib\/ops)\/|^lib\/deploy\/(plugin|local)\.ts$/
@@ -38,7 +41,7 @@ function breaches({ path, text }: File): string[] {
     'only functions/, the command line, the plugin and lib/ops/ read process.env',
   )
   rule(
-    MAY_USE_NETWORK.test(path) || !/\bfetch\s*\(|\bnew\s+(WebSocket|EventSource)\b/.test(code),
+    MAY_USE_NETWORK.test(path) || MAY_FETCH.test(path) || !/\bfetch\s*\(|\bnew\s+(WebSocket|EventSource)\b/.test(code),
     'only http.ts, post.ts, resolve.ts, tencent.ts, address.ts, ivh/ and local/ use the network',
   )
   for (const { from, isRelative, isType, names } of imports) {
@@ -47,7 +50,13 @@ function breaches({ path, text }: File): string[] {
     const what = (text: string) => `${text}, not ${from}`
 
     rule(!isRelative || /^(functions|lib|migrations)\//.test(from), what('imports sources only'))
-    rule(!isRelative || from.endsWith('.ts'), what('imports end in .ts'))
+    rule(!isRelative || /\.tsx?$/.test(from), what('imports end in .ts'))
+    rule(!PAGE.test(from) || PAGE.test(path), what('only the page imports the page'))
+    if (PAGE.test(path)) {
+      const isItsOwn = isRelative ? PAGE.test(from) : /^(preact(\/hooks)?|uplot)$/.test(from)
+      const isSchema = isType && from === 'lib/console/schemas.ts'
+      rule(isItsOwn || isSchema, what('the page imports itself, preact, uplot and the types of the API'))
+    }
     rule(
       !/^(node:)?(process|module)$/.test(from) || MAY_READ_ENVIRONMENT.test(path) || path.startsWith('lib/local/'),
       what('only functions/, the command line, the plugin and lib/ops/ read process.env'),
@@ -128,6 +137,9 @@ function withoutComments(text: string): string {
   return text.replace(tokens, (_, string: string | undefined) => string ?? '')
 }
 
+/** Of the page, what is no code. */
+const ASSET = /lib[\\/]console[\\/]page[\\/][\w-]+\.(html|css|json)$/
+
 const isBuiltin = (name: string) =>
   /^(assert|buffer|child_process|crypto|dns|events|fs|http|https|module|net|os|path|process|stream|tls|url|util|zlib)(\/|$)/.test(
     name,
@@ -136,7 +148,7 @@ const isBuiltin = (name: string) =>
 function sources(): File[] {
   return ['functions', 'lib', 'migrations'].flatMap((folder) =>
     readdirSync(join(ROOT, folder), { withFileTypes: true, recursive: true })
-      .filter((entry) => entry.isFile())
+      .filter((entry) => entry.isFile() && !ASSET.test(join(entry.parentPath, entry.name)))
       .map((entry) => {
         const path = relative(ROOT, join(entry.parentPath, entry.name))
         return { path, text: readFileSync(join(ROOT, path), 'utf8') }
@@ -156,7 +168,7 @@ describe('the sources', () => {
         'migrations/index.ts',
       ]),
     )
-    expect(paths.filter((path) => !path.endsWith('.ts'))).toEqual([])
+    expect(paths.filter((path) => !/\.ts$|^lib\/console\/page\/.*\.tsx$/.test(path))).toEqual([])
   })
 
   it('import in one direction: functions → lib → lib/core, and each does only what is its own', () => {
@@ -203,6 +215,11 @@ describe('a breach is seen', () => {
     ['functions/webhook.ts', `import { scf } from '../lib/deploy/scf.ts'`, 'import lib/deploy'],
     ['lib/tencent.ts', `import { v4 } from './in-place-of/uuid.ts'`, 'only build.mjs'],
     ['lib/log.ts', `import { join } from 'path'`, 'imported as node:'],
+    ['lib/console/app.ts', `import { plain } from './page/format.ts'`, 'only the page imports the page'],
+    ['lib/console/page/api.ts', `import { AppError } from '../../errors.ts'`, 'the page imports itself'],
+    ['lib/console/page/api.ts', `import * as v from 'valibot'`, 'the page imports itself'],
+    ['lib/console/page/api.ts', `import { now } from '../schemas.ts'`, 'the page imports itself'],
+    ['lib/console/page/app.tsx', `await fetch('/api/now')`, 'use the network'],
     ['lib/utils.ts', '', 'named after nothing'],
     ['lib/core/types.ts', '', 'named after nothing'],
   ])('%s: %s', (path, text, expected) => {
@@ -214,6 +231,8 @@ describe('a breach is seen', () => {
     ['lib/deliver.ts', `import type { Kysely } from 'kysely'\nimport { type Transaction } from 'kysely'`],
     ['lib/migrate.ts', `import { type Kysely, Migrator } from 'kysely'`],
     ['lib/local/postgres.ts', `import { Client } from 'pg'\nimport { createServer } from 'node:net'`],
+    ['lib/console/page/api.ts', `import type { Now } from '../schemas.ts'\nconst x = fetch('/api/now')`],
+    ['lib/console/page/app.tsx', `import { useState } from 'preact/hooks'\nimport { Name } from './parts.tsx'`],
     ['lib/log.ts', `// import pg from 'pg'\n/* process.env.X */ const url = 'https://x//y'`],
     ['lib/scf.ts', `import type { LookupFunction } from 'node:net'`],
     ['lib/tencent.ts', `const { CommonClient } = await import('tencentcloud-sdk-nodejs-common')`],

@@ -40,7 +40,7 @@ export function addEndpointCommands(program: Command): void {
   addStates(endpoint)
 
   command(endpoint, 'list', 'all endpoints').action(async (options: Options) => {
-    const endpoints = await withDatabase([], listEndpoints)
+    const endpoints = await withDatabase([], (db) => listEndpoints(db))
     print(endpoints, options, () =>
       table(
         endpoints.map(({ id, state, url, pending, dead, events }) => {

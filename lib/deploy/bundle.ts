@@ -3,6 +3,9 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { build, type BuildOptions, type Plugin } from 'esbuild'
+import { withPage } from './page.ts'
+
+export { withPage }
 
 /** What all bundles have in common. */
 export const common = {
@@ -61,7 +64,7 @@ export async function bundleFunctions(entryPoints: Record<string, string>, outdi
       sourcemap: 'external',
       entryPoints: entries,
       outdir,
-      plugins,
+      plugins: [withPage, ...plugins],
     })
   const { metafile } = await bundle(entryPoints, [leaveOut])
   const { outputs } = metafile

@@ -52,12 +52,24 @@ function assertPlain(text: string, path: string): void {
 }
 
 /** Of the configuration: what all functions together need. */
-const PARTS = ['databaseUrl', 'accounts', 'addressGuard', 'keyring', 'retention', 'logLevel', 'cloud'] as const
+const PARTS = [
+  'databaseUrl',
+  'accounts',
+  'addressGuard',
+  'keyring',
+  'retention',
+  'channels',
+  'logLevel',
+  'cloud',
+] as const
 
 /** The settings of a service's stage, from its folder. Throws one `config_invalid` with every fault, a line each. */
 export function readStage(service: Service, folder: string): Settings {
   const settings = readSettings(join(folder, service.settingsFile))
-  const faults = [...configFaults(settings, [...PARTS]), ...settingsFaults(service, settings)]
+  // Without a token the console lets nobody in, as who wants no console may like it.
+  const hasTokens = settings.CONSOLE_READ_TOKENS !== undefined || settings.CONSOLE_WRITE_TOKENS !== undefined
+  const parts = [...PARTS, ...(hasTokens ? (['consoleTokens'] as const) : [])]
+  const faults = [...configFaults(settings, parts), ...settingsFaults(service, settings)]
   if (faults.length > 0) throw new AppError('config_invalid', [`${service.settingsFile}:`, ...faults].join('\n- '))
   return settings
 }

@@ -1,5 +1,5 @@
 // Everything on one machine: a Postgres and a simulated API unless real ones are set, the ticks and drains that run as
-// functions in the cloud, and a sample subscriber. What it cannot start it must say, and end what it had started.
+// functions in the cloud, the console, and a sample subscriber. What it cannot start it must say, and end what it had started.
 import { join } from 'node:path'
 import type { Kysely } from 'kysely'
 import pc from 'picocolors'
@@ -19,6 +19,7 @@ import { addEndpoint, listEndpoints, updateEndpoint } from '../store/endpoint.ts
 import { enableEndpoint, pauseEndpoint } from '../store/endpoint-state.ts'
 import { explainDatabaseError } from '../store/fault.ts'
 import { readSecrets } from '../store/secret.ts'
+import { serveConsole } from './console.ts'
 import { startPostgres } from './postgres.ts'
 import { writeRunning } from './running.ts'
 import { every } from './schedule.ts'
@@ -40,6 +41,8 @@ export interface StartOptions {
 const SWEEP_SECONDS = 5
 const CARE_SECONDS = 60
 const CARE_MS = 2_000
+/** What the simulated account bought: as good as never all in use at once. */
+const SIMULATED_CHANNELS = 40
 const SAMPLE = 'the sample subscriber of npm start'
 const LOOPBACK = ['127.0.0.0/8', '::1/128']
 
@@ -56,7 +59,8 @@ export async function start({ environment, folder, tickSeconds, say }: StartOpti
     const { db } = database
     await migrateToLatest(db)
     const api = await apiOrSimulator(config, undo)
-    const poster = openPoster(config.addressGuard ?? addressGuard([]))
+    const guard = config.addressGuard ?? addressGuard([])
+    const poster = openPoster(guard)
     const { keyring = [], retention } = config
     const only = config.databaseUrl && !config.accounts ? (config.accountName ?? null) : null
     const subscriber = await subscribe(db, keyring, only, say, undo)
@@ -70,9 +74,20 @@ export async function start({ environment, folder, tickSeconds, say }: StartOpti
       ...api.environment,
     }
     undo.push(writeRunning(folder, running))
+    const page = await serveConsole({
+      db,
+      keyring,
+      poster,
+      addressGuard: guard,
+      channels: config.channels ?? (config.accounts ? null : SIMULATED_CHANNELS),
+      ...(config.consoleTokens && { tokens: config.consoleTokens }),
+      log: (level, message, fields) => void (level === 'error' && say(pc.red(`${message} ${JSON.stringify(fields)}`))),
+    })
+    undo.push(() => page.close())
     say(`database    ${database.where}`)
     say(`API         ${api.where}`)
     say(`subscriber  ${subscriber.url}`)
+    say(`console     ${page.link}`)
     say(`also try    npx rollcall sessions --live · npx rollcall events · npx rollcall deliveries --state pending\n`)
 
     const deliver = () => drainAndTell(db, poster, keyring, say)
@@ -105,10 +120,12 @@ type Undo = (() => Promise<void> | void)[]
 /** All settings at once, before anything is touched. Endpoints may be on loopback, where the sample subscriber is. */
 async function readSettings(environment: Environment) {
   const { DATABASE_URL, IVH_APPKEY, IVH_ACCESS_TOKEN, IVH_ACCOUNTS } = environment
+  const { CONSOLE_READ_TOKENS, CONSOLE_WRITE_TOKENS } = environment
   const allow = [...LOOPBACK, environment.WEBHOOK_ALLOW].filter(Boolean).join(',')
   const isReal = IVH_APPKEY ?? IVH_ACCESS_TOKEN ?? IVH_ACCOUNTS
-  const wanted: (keyof Config)[] = ['addressGuard', 'keyring', isReal ? 'accounts' : 'accountName']
+  const wanted: (keyof Config)[] = ['addressGuard', 'keyring', 'channels', isReal ? 'accounts' : 'accountName']
   if (DATABASE_URL) wanted.push('databaseUrl')
+  if (CONSOLE_READ_TOKENS ?? CONSOLE_WRITE_TOKENS) wanted.push('consoleTokens')
   // In a database that others may use, what is simulated must not pass for the sessions of a real account.
   const ROLLCALL_ACCOUNT = environment.ROLLCALL_ACCOUNT ?? (DATABASE_URL && !isReal ? 'simulated' : undefined)
   const config: Partial<Config> & Pick<Config, 'retention'> = await readConfig(
@@ -225,7 +242,7 @@ function describeEvent({ type, subject, data }: ReceivedEvent): string {
   const colour = { 'session.started': pc.green, 'session.failed': pc.red, 'session.closed': pc.cyan }[type] ?? pc.dim
   const { reason, error, session } = data
   const why = [reason, error && `${error.code} ${error.message}`].filter(Boolean).join(', ')
-  const text = inert(`${subject}  ${session.userId ?? ''}${why && `  (${why})`}`)
+  const text = inert(`${subject}  ${session?.userId ?? ''}${why && `  (${why})`}`)
   return `${clock()}    ${pc.green('✓')} ${colour(type.padEnd(15))}  ${text}`
 }
 

@@ -11,7 +11,8 @@ export interface ReceivedEvent {
   type: string
   subject: string
   data: {
-    session: { userId: string | null; status: string }
+    /** Events about Rollcall itself, a ping too, have none. */
+    session?: { userId: string | null; status: string }
     reason: string | null
     error: { code: number; message: string } | null
   }

@@ -164,9 +164,12 @@ export async function readAddressee(db: Kysely<Database>, id: string) {
   return row ? { ...row, secrets: await storedSecrets(db, id) } : unknown(id)
 }
 
-/** All endpoints, the oldest first. */
-export async function listEndpoints(db: Kysely<Database>): Promise<Endpoint[]> {
-  const { rows } = await selectEndpoints(sql`true`).execute(db)
+/** All endpoints, the oldest first. With `within`, what is pending and dead is counted among so many deliveries at most, the newest. */
+export async function listEndpoints(
+  db: Kysely<Database>,
+  within: { pending: number; dead: number } | null = null,
+): Promise<Endpoint[]> {
+  const { rows } = await selectEndpoints(sql`true`, within).execute(db)
   return rows
 }
 
@@ -176,13 +179,20 @@ export async function showEndpoint(db: Kysely<Database>, id: string): Promise<En
   return rows[0] ?? unknown(id)
 }
 
-const selectEndpoints = (condition: ReturnType<typeof sql<boolean>>) => sql<Endpoint>`
+const selectEndpoints = (
+  condition: ReturnType<typeof sql<boolean>>,
+  within: { pending: number; dead: number } | null = null,
+) => sql<Endpoint>`
   select endpoint.id, url, account.name as account, event_types as events, description,
     array(select jsonb_object_keys(headers) order by 1) as headers, rate_per_second as rate, batch_size as "batchSize",
     state, state_reason as "stateReason", must_prove as "mustProve", proved_at as "provedAt",
     hold_until as "holdUntil", failures, failing_since as "failingSince", created_at as "createdAt",
-    (select count(*) from delivery where endpoint_id = endpoint.id and delivery.state = 'pending') as pending,
-    (select count(*) from delivery where endpoint_id = endpoint.id and delivery.state = 'dead') as dead
+    (select count(*) from (
+      select from delivery where endpoint_id = endpoint.id and delivery.state = 'pending' limit ${within?.pending ?? null}
+    ) as waiting) as pending,
+    (select count(*) filter (where newest.state = 'dead') from (
+      select state from delivery where endpoint_id = endpoint.id order by id desc limit ${within?.dead ?? null}
+    ) as newest) as dead
   from endpoint left join account on account.id = endpoint.account_id
   where ${condition} order by created_at, endpoint.id`
 

@@ -1,5 +1,5 @@
 import { type Kysely, type Selectable, sql } from 'kysely'
-import { statusName, type StatusName } from '../core/session.ts'
+import { type EndReason, statusName, type StatusName } from '../core/session.ts'
 import type { Database } from './database.ts'
 
 /** One incarnation of a session as people ask for it. */
@@ -15,7 +15,7 @@ export interface SessionView {
   readyAt: Date | null
   startedAt: Date | null
   endedAt: Date | null
-  endReason: string | null
+  endReason: EndReason | null
   error: { code: number; message: string | null } | null
 }
 
@@ -105,24 +105,58 @@ export interface DeliveryView {
   status: number | null
 }
 
-/** Deliveries, the newest first, at most `limit`; all when it is null. */
+/**
+ * Deliveries, the newest first, at most `limit`; all when it is null. Of a session, those of all its incarnations; `before`
+ * leaves out that one and the newer ones; `within` looks through no more than so many for those in the state.
+ */
 export async function listDeliveries(
   db: Kysely<Database>,
-  filter: { endpoint?: string; state?: string; limit: number | null },
+  filter: {
+    endpoint?: string
+    state?: string
+    session?: string
+    before?: number
+    within?: number
+    limit: number | null
+  },
 ): Promise<DeliveryView[]> {
   const { rows } = await sql<DeliveryView>`
     select delivery.id, delivery.endpoint_id as "endpointId", event.id as "eventId", event.type,
       session.session_id as "sessionId", delivery.position, delivery.state, delivery.attempts,
       case when delivery.state = 'pending' then delivery.due_at end as "dueAt", delivery.created_at as "createdAt",
       delivery.finalized_at as "finalizedAt", attempt.outcome, attempt.status
-    from delivery
+    from (${candidates(filter)} limit ${filter.within ?? null}) as delivery
       join event on event.id = delivery.event_id
       left join session on session.id = event.incarnation_id
       left join lateral (
         select outcome, status from attempt where delivery_id = delivery.id order by number desc limit 1
       ) as attempt on true
-    where (${filter.endpoint ?? null}::text is null or delivery.endpoint_id = ${filter.endpoint ?? null})
-      and (${filter.state ?? null}::text is null or delivery.state = ${filter.state ?? null})
+    where (${filter.state ?? null}::text is null or delivery.state = ${filter.state ?? null})
     order by delivery.id desc limit ${filter.limit}`.execute(db)
   return rows
+}
+
+/** The last of the deliveries that `listDeliveries` looked through; null when it looked through all there are. */
+export async function lastDeliveryWithin(
+  db: Kysely<Database>,
+  filter: { endpoint?: string; session?: string; before?: number; within: number },
+): Promise<number | null> {
+  const { rows } = await sql<{ id: number }>`
+    select id from (${candidates(filter)} offset ${filter.within - 1} limit 1) as delivery`.execute(db)
+  return rows[0]?.id ?? null
+}
+
+const candidates = (filter: { endpoint?: string; session?: string; before?: number }) => {
+  const { endpoint, session, before } = filter
+  const conditions = [
+    endpoint === undefined ? [] : sql`endpoint_id = ${endpoint}`,
+    before === undefined ? [] : sql`id < ${before}`,
+    session === undefined
+      ? []
+      : sql`event_id in (
+          select event.id from account join session on account_id = account.id join event on incarnation_id = session.id
+          where session_id = ${session})`,
+    sql`true`,
+  ].flat()
+  return sql`select * from delivery where ${sql.join(conditions, sql` and `)} order by id desc`
 }

@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely'
+import { clock } from './account.ts'
 import type { Database } from './database.ts'
 import { showEndpoint } from './endpoint.ts'
 import { isWanted, makeDeliveries } from './event.ts'
@@ -43,7 +44,68 @@ export async function replay(
   return result
 }
 
+/** Where a step of a replay ended: after that position of an account, or (null) of what is about Rollcall itself. */
+export interface ReplayPlace {
+  account: number | null
+  position: number
+  /** What happened later is not part of it, so that it ends. */
+  until: Date
+}
+
+/**
+ * One bounded step of a replay, from the beginning or from where the last one ended: how many events it found, how many of
+ * them it queued, and where to go on; null: that was all. Throws `not_found`.
+ */
+export async function replayStep(
+  db: Kysely<Database>,
+  filter: ReplayFilter,
+  from: ReplayPlace | null,
+): Promise<Replayed & { next: ReplayPlace | null }> {
+  await showEndpoint(db, filter.endpoint)
+  const begun = from ?? { account: 0, position: 0, until: filter.until ?? (await readClock(db)) }
+  const found = await findStep(db, { ...filter, until: begun.until }, begun)
+  const ids = found.map(({ id }) => id)
+  const queued = ids.length > 0 ? await queue(db, filter, ids) : 0
+  const last = found.length === STEP ? found.at(-1) : undefined
+  const place = last ?? (begun.account === null ? null : { account: null, position: 0 })
+  const next = place && { account: place.account, position: place.position, until: begun.until }
+  return { matched: ids.length, queued, next }
+}
+
+/** How many events fit. Throws `not_found`. */
+export async function countReplay(db: Kysely<Database>, filter: ReplayFilter): Promise<number> {
+  await showEndpoint(db, filter.endpoint)
+  const { rows } = await sql<{ count: number }>`select count(*) as count ${fitting(filter)}`.execute(db)
+  return rows[0]?.count ?? 0
+}
+
+async function readClock(db: Kysely<Database>): Promise<Date> {
+  const { rows } = await sql<{ at: Date }>`select ${clock} as at`.execute(db)
+  return rows[0]!.at
+}
+
+async function findStep(
+  db: Kysely<Database>,
+  filter: ReplayFilter,
+  { account, position }: ReplayPlace,
+): Promise<{ id: string; account: number | null; position: number }[]> {
+  const after =
+    account === null
+      ? sql`event.account_id is null and event.position > ${position}`
+      : sql`(event.account_id, event.position) > (${account}, ${position})`
+  const { rows } = await sql<{ id: string; account: number | null; position: number }>`
+    select event.id, event.account_id as account, event.position ${fitting(filter)} and ${after}
+    order by event.account_id, event.position limit ${STEP}`.execute(db)
+  return rows
+}
+
 async function findEvents(db: Kysely<Database>, filter: ReplayFilter): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`
+    select event.id ${fitting(filter)} order by event.account_id, event.position`.execute(db)
+  return rows.map(({ id }) => id)
+}
+
+function fitting(filter: ReplayFilter) {
   const { endpoint, event, session, state, since, until } = filter
   const conditions = [
     sql`endpoint.id = ${endpoint}`,
@@ -55,15 +117,12 @@ async function findEvents(db: Kysely<Database>, filter: ReplayFilter): Promise<s
       ? sql`delivery.state = ${state}`
       : sql`(delivery.id is not null or (session.id is not null and ${isWanted}))`,
   ].flat()
-  const { rows } = await sql<{ id: string }>`
-    select event.id
+  return sql`
     from endpoint cross join event
       ${state === undefined ? sql`left join` : sql`join`} delivery
         on delivery.endpoint_id = endpoint.id and delivery.event_id = event.id
       left join session on session.id = event.incarnation_id
-    where ${sql.join(conditions, sql` and `)}
-    order by event.account_id, event.position`.execute(db)
-  return rows.map(({ id }) => id)
+    where ${sql.join(conditions, sql` and `)}`
 }
 
 function queue(db: Kysely<Database>, { endpoint, state }: ReplayFilter, ids: string[]): Promise<number> {

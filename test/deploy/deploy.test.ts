@@ -182,7 +182,7 @@ test('a setting that changes goes to the functions that have it, and nobody sees
   expect(stdout).toContain('    + environment SECRET_KEY\n')
   expect(stdout + stderr).not.toContain('abab')
   expect(changes()[0]).toBe('UpdateFunctionConfiguration of webhook')
-  expect(new Set(changes().map((change) => change.split(' of ')[1]))).toEqual(new Set(['webhook']))
+  expect(new Set(changes().map((change) => change.split(' of ')[1]))).toEqual(new Set(['webhook', 'console']))
 })
 
 test('a migration that fails leaves the old version running with its timers', async () => {

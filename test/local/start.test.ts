@@ -85,6 +85,41 @@ describe('rollcall start', () => {
     expect(one.output.stderr).toBe('')
   }, 90_000)
 
+  it('prints a link that opens the console once, where sessions come and go', async () => {
+    const one = begin()
+    const [, link = '', url = ''] = await one.printed(
+      /^console {5}((http:\/\/127\.0\.0\.1:\d+)\/login\?once=[\w-]{32})$/m,
+    )
+    await one.printed(RECEIVED)
+
+    const first = await fetch(link, { redirect: 'manual' })
+    const second = await fetch(link, { redirect: 'manual' })
+    const cookie = (first.headers.get('set-cookie') ?? '').split(';')[0] ?? ''
+    const now = (await (await fetch(`${url}/api/now`, { headers: { cookie } })).json()) as { live: unknown[] }
+    const without = await fetch(`${url}/api/now`)
+
+    expect([first.status, first.headers.get('location'), second.status, without.status]).toEqual([303, '/', 401, 401])
+    expect(first.headers.get('set-cookie')).toMatch(/HttpOnly; SameSite=Strict$/)
+    expect(now).toMatchObject({ channels: 40, ticks: [{ account: 'default' }] })
+    expect(now.live.length).toBeGreaterThan(0)
+  }, 90_000)
+
+  it('lets tokens open the console, too, and says all faults of its settings at once', async () => {
+    const tokens = { CONSOLE_READ_TOKENS: 'short', CONSOLE_WRITE_TOKENS: 'w'.repeat(31), CHANNELS: 'many' }
+    const faulty = await begin(tokens).ended
+    const token = 'r'.repeat(32)
+    const one = begin({ CONSOLE_READ_TOKENS: token, CHANNELS: '12' })
+    const [, url = ''] = await one.printed(/^console {5}(http:\/\/127\.0\.0\.1:\d+)\//m)
+
+    const me = await fetch(`${url}/api/me`, { headers: { authorization: `Bearer ${token}` } })
+
+    expect(faulty.code).toBe(1)
+    expect(faulty.stderr).toMatch(/CONSOLE_READ_TOKENS\[0\] is not a token.*CONSOLE_WRITE_TOKENS\[0\] is not.*/)
+    expect(faulty.stderr).toMatch(/CHANNELS is no whole number from 1 to 999999/)
+    expect(faulty.stderr).not.toMatch(/short|wwww|many/)
+    expect(await me.json()).toMatchObject({ scope: 'read', channels: 12 })
+  }, 90_000)
+
   it('lets every command in its folder work without a setting, while it runs', async () => {
     const one = begin()
     await one.printed(RECEIVED)
@@ -104,6 +139,17 @@ describe('rollcall start', () => {
     expect(['committed', 'unchanged', 'skipped']).toContain(ticked.accounts[0]?.outcome)
     // It holds the database's password.
     expect(mode & 0o077).toBe(0)
+  }, 90_000)
+
+  it('has a subscriber that takes a ping, although that is about no session', async () => {
+    const one = begin()
+    await one.printed(RECEIVED)
+    const [endpoint] = await json<{ id: string }[]>(['endpoint', 'list'])
+
+    const pinged = await json(['endpoint', 'ping', endpoint?.id ?? ''])
+
+    expect(pinged).toEqual({ outcome: 'delivered', status: 204, proved: null })
+    await one.printed(/✓ webhook\.ping /)
   }, 90_000)
 
   it('keeps ticking while an endpoint hangs and another waits for its rate', async () => {

@@ -1,0 +1,197 @@
+// The console as a web application: from a Request to a Response, for whatever serves it. It must never answer with a stack,
+// a secret or, unless who may write asks for it, a stream address; nor log any of them.
+import { type Context, Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { secureHeaders } from 'hono/secure-headers'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import * as v from 'valibot'
+import { AppError, codeOf, describe, type ErrorCode } from '../errors.ts'
+import { inert } from '../inert.ts'
+import type { Log } from '../log.ts'
+import { explainDatabaseError } from '../store/fault.ts'
+import type { Tokens } from './access.ts'
+import type { Asset } from './assets.ts'
+import { type Guard, openGuard } from './guard.ts'
+import { openKept } from './kept.ts'
+import { Refusal } from './refusal.ts'
+import type { Route, Services } from './route.ts'
+import { ROUTES } from './routes/index.ts'
+import { noBody, noQuery } from './schemas.ts'
+
+/** What the console is opened with. */
+export interface ConsoleOptions extends Omit<Services, 'kept' | 'now' | 'guard'> {
+  tokens: Tokens
+  /** That of the one-time link; none where nobody sees it printed. */
+  onceCode?: string
+  assets: Readonly<Record<string, Asset>>
+  log: Log
+  now?: () => number
+}
+
+/** What serves the console, and knows what no Request tells. */
+export interface Rim {
+  /** Of whoever asks. */
+  address: string
+  /** Told when the database cannot be reached. */
+  lost?: () => void
+}
+
+/** Gives an answer to every request, whatever happens. */
+export type Console = (request: Request, rim: Rim) => Promise<Response>
+
+type Env = { Bindings: Rim }
+
+const MOST_BYTES = 256 * 1024
+
+/** The console with its routes and its page. */
+export function openConsole({ tokens, onceCode, assets, log, now = Date.now, ...given }: ConsoleOptions): Console {
+  const guard = openGuard(tokens, now, onceCode)
+  const services: Services = { ...given, now, guard, kept: openKept(now) }
+  const app = new Hono<Env>()
+
+  app.use(timed(log, now), hardened)
+  app.use(bodyLimit({ maxSize: MOST_BYTES, onError: tooLong }))
+  for (const [path, asset] of Object.entries(assets)) app.get(path, (c) => serveAsset(c, asset))
+  for (const route of ROUTES) app.on(route.method, route.place, (c) => serveRoute(c, route, services))
+  for (const place of new Set(ROUTES.map((route) => route.place))) app.all(place, (c) => refuseMethod(c, place, guard))
+  app.notFound((c) => {
+    guard.admit(c, 'read')
+    throw new Refusal(404, 'not_found', 'there is nothing here')
+  })
+  app.onError((error, c) => serveError(c, error, log))
+  const answer = app.fetch
+  return async (request, rim) => answer(request, rim)
+}
+
+async function serveRoute(c: Context<Env>, route: Route, services: Services): Promise<Response> {
+  const { schemas, scope } = route
+  const caller = scope === 'none' ? null : services.guard.admit(c, scope)
+  const answer = await route.handle({
+    path: schemas.path && parsed(schemas.path, c.req.param(), 'the path'),
+    query: parsed(schemas.query ?? noQuery, queryOf(c), 'the query'),
+    body: route.method === 'GET' ? undefined : parsed(schemas.body ?? noBody, await bodyOf(c), 'the body'),
+    caller,
+    services,
+    c,
+  })
+  return answer instanceof Response ? answer : c.json(answer, route.status ?? 200)
+}
+
+/** A name that comes twice is refused: which of them is meant, each reader would take otherwise. */
+function queryOf(c: Context): Record<string, string> {
+  const pairs = [...new URL(c.req.url).searchParams]
+  const names = new Set(pairs.map(([name]) => name))
+  if (names.size < pairs.length) throw new AppError('input_invalid', 'the query has a name twice')
+  return Object.fromEntries(pairs)
+}
+
+/** Nothing at all counts as an empty object. */
+async function bodyOf(c: Context): Promise<unknown> {
+  const text = await c.req.text()
+  if (text === '') return {}
+  if (!/^application\/json *(;|$)/i.test(c.req.header('content-type') ?? '')) {
+    throw new Refusal(415, 'unsupported_media_type', 'the body must be application/json')
+  }
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    throw new AppError('input_invalid', 'the body is not JSON')
+  }
+}
+
+/** Throws `input_invalid`, with where the fault is and what it is, never with what was given. */
+function parsed(schema: v.GenericSchema, value: unknown, what: string): unknown {
+  const result = v.safeParse(schema, value, { abortPipeEarly: true })
+  if (result.success) return result.output
+  const [issue] = result.issues
+  const path = inert(v.getDotPath(issue) ?? '').slice(0, 100)
+  const message = issue.message.replace(/ but received .*/s, '').slice(0, 300)
+  throw new AppError('input_invalid', `${what}${path && ` has a fault at ${path}`}: ${message}`)
+}
+
+/** The page says nothing of its own; what has a hash in its name never changes. */
+function serveAsset(c: Context, { type, body, immutable }: Asset): Response {
+  c.header('content-type', type)
+  c.header('cache-control', immutable ? 'public, max-age=31536000, immutable' : 'no-cache')
+  return c.body(body)
+}
+
+function refuseMethod(c: Context, place: string, guard: Guard): never {
+  const methods = ROUTES.filter((route) => route.place === place).map(({ method }) => method)
+  guard.admit(c, 'read')
+  const allow = [...methods, methods.includes('GET') ? 'HEAD' : []].flat().join(', ')
+  throw new Refusal(405, 'method_not_allowed', `this takes ${allow} only`, { allow })
+}
+
+function tooLong(): never {
+  throw new Refusal(413, 'too_long', `a body may have ${MOST_BYTES} bytes at most`)
+}
+
+const STATUS: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
+  input_invalid: 400,
+  not_found: 404,
+  config_invalid: 503,
+  database_unreachable: 503,
+  not_migrated: 503,
+}
+
+function serveError(c: Context<Env>, error: unknown, log: Log): Response {
+  const fault = explainDatabaseError(error)
+  const refusal = refusalOf(fault)
+  if (refusal.status >= 500) log('error', 'console failed', { path: pathOf(c), error: describe(fault) })
+  if (refusal.code === 'database_unreachable') c.env.lost?.()
+  for (const [name, value] of Object.entries(refusal.headers)) c.header(name, value)
+  return c.json({ error: { code: refusal.code, message: refusal.message } }, refusal.status)
+}
+
+function refusalOf(fault: unknown): Refusal {
+  if (fault instanceof Refusal) return fault
+  const status = fault instanceof AppError ? STATUS[fault.code] : undefined
+  if (fault instanceof AppError && status) return new Refusal(status, fault.code, fault.message)
+  // Class 22: Postgres was given a value that it cannot take, such as a text with a zero byte or a time out of its range.
+  if (codeOf(fault).startsWith('22')) return new Refusal(400, 'input_invalid', 'a value is none that can be')
+  return new Refusal(500, 'internal', 'this should not have happened; the log has more')
+}
+
+/** As hostile as anybody likes. */
+const pathOf = (c: Context) => inert(c.req.path).slice(0, 200)
+
+const timed = (log: Log, now: () => number) => async (c: Context<Env>, next: () => Promise<void>) => {
+  const startedAt = now()
+  await next()
+  const { method } = c.req
+  const { status } = c.res
+  const isNews = (method !== 'GET' && method !== 'HEAD') || status === 401 || status === 403 || status >= 429
+  const fields = { method, path: pathOf(c), status, address: c.env.address, durationMs: now() - startedAt }
+  log(isNews ? 'info' : 'debug', 'console answered', fields)
+}
+
+const HEADERS = {
+  contentSecurityPolicy: {
+    defaultSrc: ["'none'"],
+    scriptSrc: ["'self'"],
+    styleSrc: ["'self'"],
+    imgSrc: ["'self'", 'data:'],
+    connectSrc: ["'self'"],
+    formAction: ["'self'"],
+    baseUri: ["'none'"],
+    frameAncestors: ["'none'"],
+  },
+  permissionsPolicy: {
+    camera: false,
+    microphone: false,
+    geolocation: false,
+    displayCapture: false,
+    payment: false,
+    usb: false,
+  },
+  xFrameOptions: 'DENY',
+}
+const overHttp = secureHeaders({ ...HEADERS, strictTransportSecurity: false })
+const overHttps = secureHeaders({ ...HEADERS, strictTransportSecurity: 'max-age=31536000' })
+
+/** What every answer has, refusals too. */
+const hardened = async (c: Context, next: () => Promise<void>) => {
+  await (c.req.url.startsWith('https:') ? overHttps : overHttp)(c, next)
+  if (!c.res.headers.has('cache-control')) c.res.headers.set('cache-control', 'no-store')
+}

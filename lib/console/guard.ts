@@ -1,0 +1,126 @@
+// Access as it meets requests: which of them may pass, and the cookie that lets a browser in.
+import { randomBytes } from 'node:crypto'
+import type { Context } from 'hono'
+import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
+import {
+  type Caller,
+  COOKIE,
+  COOKIE_SECONDS,
+  type Failure,
+  findKey,
+  isEqual,
+  type Key,
+  keysOf,
+  openCookie,
+  recent,
+  refusedForSeconds,
+  type Scope,
+  sealCookie,
+  type Tokens,
+} from './access.ts'
+import { Refusal } from './refusal.ts'
+
+/** Decides who may ask. Each of these throws a refusal where somebody may not. */
+export interface Guard {
+  /** Who asks, if they may do what needs that scope. */
+  admit(c: Context, scope: Scope): Caller
+  /** Gives whoever has that token a cookie. */
+  login(c: Context, token: string): void
+  /** Gives whoever has the code of the one-time link a cookie, once. */
+  loginOnce(c: Context, code: string): void
+  logout(c: Context): void
+}
+
+/** A guard with these tokens; `onceCode` is that of the one-time link, if one was given. */
+export function openGuard(tokens: Tokens, now: () => number, onceCode?: string): Guard {
+  const keys = keysOf(tokens)
+  let failures: Failure[] = []
+  let code = onceCode
+
+  const addressOf = (c: Context) => (c.env as { address: string }).address
+  const assertPatience = (c: Context) => {
+    const seconds = refusedForSeconds(failures, addressOf(c), now())
+    if (seconds === 0) return
+    throw new Refusal(429, 'too_many_failures', `too many wrong tokens: try again in ${seconds} s`, {
+      'retry-after': String(seconds),
+    })
+  }
+  const fail = (c: Context, what: string) => {
+    failures = [...recent(failures, now()), { address: addressOf(c), at: now() }]
+    return new Refusal(401, 'unauthorized', what, CHALLENGE)
+  }
+  const keyOf = (c: Context, token: string): Key => {
+    assertPatience(c)
+    const key = findKey(keys, token)
+    if (!key) throw fail(c, 'this is no token of this console')
+    return key
+  }
+  const enter = (c: Context, key: Key) => {
+    const cookie = sealCookie(key, randomBytes(18).toString('base64url'), now())
+    setCookie(c, COOKIE, cookie, { ...ATTRIBUTES, secure: isHttps(c), maxAge: COOKIE_SECONDS })
+  }
+  const leave = (c: Context) => void deleteCookie(c, COOKIE, { ...ATTRIBUTES, secure: isHttps(c) })
+
+  const callerOf = (c: Context): Caller => {
+    const authorization = c.req.header('authorization')
+    if (authorization !== undefined) {
+      const [, token = ''] = /^Bearer +(\S+)$/i.exec(authorization) ?? []
+      return { scope: keyOf(c, token).scope, csrf: null }
+    }
+    const cookie = getCookie(c, COOKIE)
+    if (cookie === undefined) throw new Refusal(401, 'unauthorized', 'log in, or send a token', CHALLENGE)
+    const caller = openCookie(keys, cookie, now())
+    if (typeof caller === 'object') return caller
+    // So that a page that is left open does not pass for somebody who tries cookies.
+    leave(c)
+    if (caller === 'expired') throw new Refusal(401, 'unauthorized', 'this login is over: log in again', CHALLENGE)
+    assertPatience(c)
+    throw fail(c, 'this login is no longer known: log in again')
+  }
+
+  return {
+    admit: (c, scope) => {
+      const caller = callerOf(c)
+      if (caller.csrf !== null && !SAFE.has(c.req.method)) assertOwnPage(c, caller.csrf)
+      if (scope === 'write' && caller.scope !== 'write') {
+        throw new Refusal(403, 'forbidden', 'this needs a token of CONSOLE_WRITE_TOKENS')
+      }
+      return caller
+    },
+    login: (c, token) => {
+      assertSameOrigin(c)
+      enter(c, keyOf(c, token))
+    },
+    loginOnce: (c, given) => {
+      assertPatience(c)
+      const [key] = keys.filter(({ scope }) => scope === 'write')
+      if (!key || code === undefined || !isEqual(code, given)) {
+        throw fail(c, 'this link was used already, or never given: start again for another one')
+      }
+      code = undefined
+      enter(c, key)
+    },
+    logout: leave,
+  }
+}
+
+const ATTRIBUTES = { path: '/', httpOnly: true, sameSite: 'Strict' } as const
+const CHALLENGE = { 'www-authenticate': 'Bearer' }
+const SAFE = new Set(['GET', 'HEAD'])
+
+const isHttps = (c: Context) => c.req.url.startsWith('https:')
+
+/** A cookie comes by itself, whatever page made the browser ask. */
+function assertOwnPage(c: Context, csrf: string): void {
+  assertSameOrigin(c)
+  if (!isEqual(csrf, c.req.header('x-csrf-token') ?? '')) {
+    throw new Refusal(403, 'forbidden', 'the header x-csrf-token is not what /api/me gives')
+  }
+}
+
+function assertSameOrigin(c: Context): void {
+  const site = c.req.header('sec-fetch-site')
+  if (site !== undefined && site !== 'same-origin') {
+    throw new Refusal(403, 'forbidden', 'no other site may ask this')
+  }
+}

@@ -1,0 +1,103 @@
+// The OpenAPI 3.1 document, made of the routes' own declarations: what is not in them is not in it, and the reverse.
+import type * as v from 'valibot'
+import { VERSION } from '../version.ts'
+import { COOKIE } from './access.ts'
+import { jsonSchemaOf, namedSchemas } from './json-schema.ts'
+import type { Route } from './route.ts'
+
+type Json = Record<string, unknown>
+
+const MEANINGS: Record<number, string> = {
+  400: 'What was asked is wrong: `input_invalid`',
+  401: 'No token, or a wrong one: `unauthorized`',
+  403: 'The token may only read, or the request is not of the page: `forbidden`',
+  404: 'What was named does not exist: `not_found`',
+  413: 'The body is too long: `too_long`',
+  415: 'The body is no JSON by its type: `unsupported_media_type`',
+  429: 'Too many wrong tokens: `too_many_failures`; the header retry-after says when to try again',
+  503: 'The database does not answer, or lacks tables: `database_unreachable`, `not_migrated`, `config_invalid`',
+}
+
+/** The document of these routes. */
+export function openApi(routes: readonly Route[]): Json {
+  const paths: Record<string, Json> = {}
+  for (const route of routes) {
+    const path = route.place.replaceAll(/:(\w+)/g, '{$1}')
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operationOf(route) }
+  }
+  return {
+    openapi: '3.1.1',
+    info: {
+      title: 'Rollcall console',
+      version: VERSION,
+      description:
+        'Sessions of Tencent Cloud AI Digital Human, their history, and the endpoints that are told of them. Times are ISO 8601 in UTC, ids are texts.',
+    },
+    servers: [{ url: '/' }],
+    paths,
+    components: {
+      schemas: namedSchemas(),
+      securitySchemes: {
+        token: { type: 'http', scheme: 'bearer', description: 'One of CONSOLE_READ_TOKENS or CONSOLE_WRITE_TOKENS.' },
+        cookie: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: COOKIE,
+          description: 'Of a login. What changes something also needs the header x-csrf-token, which /api/me gives.',
+        },
+      },
+    },
+  }
+}
+
+/** The statuses that a route refuses with. */
+export function refusalsOf({ method, scope, schemas, refusals = [] }: Route): number[] {
+  const ofAll = [400, 503]
+  const ofGuarded = scope === 'none' ? [] : [401, 429]
+  const ofChanges = method === 'GET' ? [] : [403, 413]
+  const ofUnmasked = schemas.query && 'entries' in schemas.query && hasUnmasked(schemas.query) ? [403] : []
+  const ofBodies = schemas.body ? [415] : []
+  return [...new Set([...ofAll, ...ofGuarded, ...ofChanges, ...ofUnmasked, ...ofBodies, ...refusals])].sort(
+    (a, b) => a - b,
+  )
+}
+
+const hasUnmasked = (query: object) => 'unmasked' in (Reflect.get(query, 'entries') as object)
+
+function operationOf(route: Route): Json {
+  const { method, place, scope, summary, schemas, answer, status = 200, type = 'application/json' } = route
+  const failure = { 'application/json': { schema: { $ref: '#/components/schemas/Failure' } } }
+  const responses: Json = {
+    [status]: { description: summary, content: { [type]: { schema: jsonSchemaOf(answer, 'output') } } },
+  }
+  for (const refusal of refusalsOf(route)) responses[refusal] = { description: MEANINGS[refusal], content: failure }
+  if (place === '/healthz') responses[503] = { ...(responses[status] as Json), description: 'It does not' }
+  if (place === '/api/now') responses[304] = { description: 'Nothing changed since the ETag of `if-none-match`' }
+  const names = place.split('/').filter((part) => part !== '' && part !== 'api')
+  return {
+    operationId: [method.toLowerCase(), ...names.map((name) => name.replaceAll(/\W/g, '_'))].join('_'),
+    summary,
+    tags: [names[0]?.replace(/\.json$/, '') ?? 'page'],
+    security: scope === 'none' ? [] : [{ token: [] }, { cookie: [] }],
+    'x-scope': scope,
+    parameters: [...parametersOf(schemas.path, 'path'), ...parametersOf(schemas.query, 'query')],
+    ...(schemas.body && {
+      requestBody: { content: { 'application/json': { schema: jsonSchemaOf(schemas.body, 'input') } } },
+    }),
+    responses,
+  }
+}
+
+function parametersOf(schema: v.GenericSchema | undefined, where: 'path' | 'query'): Json[] {
+  if (!schema) return []
+  const { properties = {}, required = [] } = jsonSchemaOf(schema, 'input') as {
+    properties?: Record<string, Json>
+    required?: string[]
+  }
+  return Object.entries(properties).map(([name, of]) => {
+    // In a query everything is a text, a default too.
+    const isText = of.type === 'string' || of.default === undefined
+    const known = isText ? of : { ...of, default: JSON.parse(String(of.default)) as unknown }
+    return { name, in: where, required: where === 'path' || required.includes(name), schema: known }
+  })
+}

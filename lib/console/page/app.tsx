@@ -1,0 +1,277 @@
+// The frame around all views: where one is, who looks, and above everything whether what is seen is true now.
+import { useEffect, useRef } from 'preact/hooks'
+import { logout, views } from './api.ts'
+import { useCell } from './cell.ts'
+import { useNow } from './clock.ts'
+import type { Text } from './dictionary.ts'
+import { shown, formatMoment } from './format.ts'
+import { Choice, Name, Span, useText } from './parts.tsx'
+import { changes, poll } from './poll.ts'
+import { type Route, route } from './router.ts'
+import { account, language, lostSince, me, now as lastNow, said, serverNow, type Theme, theme } from './state.ts'
+import { EndpointView } from './views/endpoint.tsx'
+import { EndpointsView } from './views/endpoints.tsx'
+import { HistoryView } from './views/history.tsx'
+import { Login } from './views/login.tsx'
+import { NowView } from './views/now.tsx'
+import { SessionView } from './views/session.tsx'
+import { WatchingView } from './views/watching.tsx'
+import { type Blind, blindOf } from './watch.ts'
+
+export function App() {
+  const t = useText()
+  const who = useCell(me)
+  const lost = useCell(lostSince)
+  if (who === null) {
+    return (
+      <>
+        <Login />
+        <footer class="page">
+          <Preferences />
+        </footer>
+      </>
+    )
+  }
+  if (who === undefined) return <main class="starting">{lost ? t.lost.starting : t.loading}</main>
+  return <Shell />
+}
+
+const POLL_MS = 2_000
+
+function Shell() {
+  const t = useText()
+  const where = useCell(route)
+  const chosen = useCell(account)
+  const top = viewOf(where)
+  useNowPolled(chosen)
+  useArrival(where, t)
+  return (
+    <>
+      <a class="skip" href="#main" onClick={focusMain}>
+        {t.skip}
+      </a>
+      <header class="page">
+        <a class="brand" href="#/now">
+          <span class="mark" aria-hidden="true" />
+          Rollcall
+        </a>
+        <nav aria-label={t.nav}>
+          {(['now', 'history', 'endpoints', 'watching'] as const).map((view) => (
+            <a key={view} href={`#/${view}`} aria-current={top === view ? 'page' : undefined}>
+              {t.views[view]}
+            </a>
+          ))}
+        </nav>
+        <Accounts />
+        <Connection />
+      </header>
+      <Warnings />
+      <main id="main" tabIndex={-1}>
+        <View of={where} />
+      </main>
+      <Toast />
+      <footer class="page">
+        <Preferences />
+        <Who />
+      </footer>
+    </>
+  )
+}
+
+// The hash belongs to the router.
+function focusMain(event: Event): void {
+  event.preventDefault()
+  document.querySelector('main')?.focus()
+}
+
+function viewOf({ view }: Route) {
+  if (view === 'session') return 'history'
+  return view === 'endpoint' ? 'endpoints' : view
+}
+
+function View({ of }: { of: Route }) {
+  switch (of.view) {
+    case 'now':
+      return <NowView />
+    case 'history':
+      return <HistoryView query={of.query} />
+    case 'session':
+      return <SessionView {...of} key={JSON.stringify(of)} />
+    case 'endpoints':
+      return <EndpointsView />
+    case 'endpoint':
+      return <EndpointView id={of.id} key={of.id} />
+    case 'watching':
+      return <WatchingView />
+  }
+}
+
+/** Whatever is looked at, whether it is true now must be known. */
+function useNowPolled(chosen: string | undefined): void {
+  useEffect(() => {
+    lastNow.set(undefined)
+    const polling = poll(
+      views.now(),
+      POLL_MS,
+      (answer) => lastNow.set(answer),
+      () => undefined,
+    )
+    const unfollow = changes.follow(polling.again)
+    return () => {
+      unfollow()
+      polling.stop()
+    }
+  }, [chosen])
+}
+
+/** Another view has another title, and whoever hears the page begins at its heading. */
+function useArrival(where: Route, t: Text): void {
+  const place = JSON.stringify(where.view === 'history' ? { view: 'history' } : where)
+  const isFirst = useRef(true)
+  useEffect(() => {
+    document.title = `${t.views[viewOf(where)]} · Rollcall`
+  }, [place, t])
+  useEffect(() => {
+    if (!isFirst.current) {
+      scrollTo(0, 0)
+      document.querySelector<HTMLElement>('main h1')?.focus({ preventScroll: true })
+    }
+    isFirst.current = false
+  }, [place])
+}
+
+function Accounts() {
+  const t = useText()
+  const names = useCell(me)?.accounts ?? []
+  const chosen = useCell(account)
+  if (names.length < 2) return null
+  return (
+    <select
+      class="account"
+      aria-label={t.account}
+      value={chosen ?? ''}
+      onChange={(event) => account.set(event.currentTarget.value || undefined)}
+    >
+      <option value="">{t.allAccounts}</option>
+      {names.map((name) => (
+        <option key={name} value={name}>
+          {shown(name)}
+        </option>
+      ))}
+    </select>
+  )
+}
+
+/** A dot and a word: whether this page hears the server. */
+function Connection() {
+  const t = useText()
+  const lost = useCell(lostSince)
+  return <span class={lost ? 'connection lost' : 'connection'}>{lost ? t.lost.short : t.live}</span>
+}
+
+/** What makes the page untrue: it stands above every view. */
+function Warnings() {
+  const t = useText()
+  const lost = useCell(lostSince)
+  const spoken = useCell(language)
+  const seen = useCell(lastNow)
+  const time = useNow()
+  // While the server does not answer, nothing is known of its ticks.
+  const blind = seen && !lost ? blindOf(seen.ticks, time) : []
+  const text = lost ? t.lost.told(formatMoment(new Date(serverNow()), new Date(serverNow()), spoken)) : ''
+  return (
+    <div class="warnings">
+      <div role="status">{lost && <p class="warning lost">{text}</p>}</div>
+      <div role="status">
+        {seen?.ticks.length === 0 && (
+          <p class="warning blind">
+            <strong>{t.blind.title}</strong> {t.blind.nothing}
+          </p>
+        )}
+        {blind.map((one) => (
+          <BlindWarning key={one.account} of={one} />
+        ))}
+      </div>
+    </div>
+  )
+}
+
+function BlindWarning({ of }: { of: Blind }) {
+  const t = useText()
+  const isPart = of.why === 'incomplete'
+  return (
+    <p class={isPart ? 'warning part' : 'warning blind'}>
+      <strong>{isPart ? t.blind.part : t.blind.title}</strong> <Name of={of.account} /> {t.blind[of.why]}
+      {of.error !== null && <code> {shown(of.error)}</code>}
+      {of.since !== null && !isPart && (
+        // Each second it would be read out again.
+        <span aria-hidden="true">
+          {' '}
+          {t.blind.since} {t.ago[0]}
+          <Span from={of.since.toISOString()} />
+          {t.ago[1]}.
+        </span>
+      )}{' '}
+      <a href="#/watching">{t.views.watching}</a>
+    </p>
+  )
+}
+
+const TOLD_MS = 5_000
+
+/** Says for a while what an act came to. */
+function Toast() {
+  const text = useCell(said)
+  useEffect(() => {
+    if (text === '') return
+    const timer = setTimeout(() => said.set(''), TOLD_MS)
+    return () => clearTimeout(timer)
+  }, [text])
+  return <div role="status">{text !== '' && <p class="toast">{text}</p>}</div>
+}
+
+function Preferences() {
+  const t = useText()
+  const spoken = useCell(language)
+  const dressed = useCell(theme)
+  return (
+    <div class="preferences">
+      <Choice
+        label={t.language}
+        value={spoken}
+        options={[
+          ['en', 'English'],
+          ['zh', '中文'],
+        ]}
+        onChoose={(chosen) => language.set(chosen)}
+      />
+      <Choice<Theme>
+        label={t.theme}
+        value={dressed}
+        options={(['system', 'light', 'dark'] as const).map((one) => [one, t.themes[one]] as const)}
+        onChoose={(chosen) => theme.set(chosen)}
+      />
+    </div>
+  )
+}
+
+function Who() {
+  const t = useText()
+  const who = useCell(me)
+  if (!who) return null
+  const leave = () => {
+    logout()
+      .catch(() => undefined)
+      .finally(() => me.set(null))
+  }
+  return (
+    <div class="who">
+      <span class="muted">
+        {t.scopes[who.scope]} · {who.version}
+      </span>
+      <button type="button" class="quiet" onClick={leave}>
+        {t.leave}
+      </button>
+    </div>
+  )
+}

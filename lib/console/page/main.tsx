@@ -1,0 +1,29 @@
+import { render } from 'preact'
+import { readMe, Refused } from './api.ts'
+import { App } from './app.tsx'
+import { runClock } from './clock.ts'
+import { followHash } from './router.ts'
+import { dressDocument, lostSince, me } from './state.ts'
+
+const RETRY_MS = 3_000
+
+/** Asks who looks, until there is an answer. */
+function introduce(): void {
+  readMe().then(
+    (answer) => {
+      lostSince.set(undefined)
+      me.set(answer)
+    },
+    (error: unknown) => {
+      if (error instanceof Refused && error.status === 401) return me.set(null)
+      lostSince.set(lostSince.get() ?? new Date())
+      setTimeout(introduce, RETRY_MS)
+    },
+  )
+}
+
+dressDocument(document.documentElement)
+followHash()
+runClock()
+introduce()
+render(<App />, document.body)

@@ -1,0 +1,71 @@
+// Which view is seen stands in the hash, so that the back button and a link work, and the server need not know.
+import { cell } from './cell.ts'
+
+/** A view with what it is asked for. */
+export type Route =
+  | { view: 'now' }
+  | { view: 'history'; query: Record<string, string> }
+  | { view: 'session'; account: string; id: string; incarnation: number }
+  | { view: 'endpoints' }
+  | { view: 'endpoint'; id: string }
+  | { view: 'watching' }
+
+/** The route that a hash such as `#/history?user=abc` means; what means none is `now`. */
+export function parseRoute(hash: string): Route {
+  const [path, search] = split(hash.replace(/^#\/?/, ''))
+  const [view = '', ...rest] = path.split('/').map(decode)
+  const [first = '', second = '', third = ''] = rest
+  if (view === 'history') return { view, query: Object.fromEntries(new URLSearchParams(search)) }
+  if (view === 'session' && /^[1-9]\d{0,9}$/.test(third)) {
+    return { view, account: first, id: second, incarnation: Number(third) }
+  }
+  if (view === 'endpoints') return first === '' ? { view } : { view: 'endpoint', id: first }
+  if (view === 'watching') return { view }
+  return { view: 'now' }
+}
+
+/** The hash that leads to a route. */
+export function hashOf(route: Route): string {
+  switch (route.view) {
+    case 'history': {
+      const given = Object.entries(route.query).filter(([, value]) => value !== '')
+      return given.length === 0 ? '#/history' : `#/history?${new URLSearchParams(given).toString()}`
+    }
+    case 'session':
+      return `#/session/${[route.account, route.id, route.incarnation].map(encodeURIComponent).join('/')}`
+    case 'endpoint':
+      return `#/endpoints/${encodeURIComponent(route.id)}`
+    case 'now':
+    case 'endpoints':
+    case 'watching':
+      return `#/${route.view}`
+  }
+}
+
+function split(text: string): [string, string] {
+  const at = text.indexOf('?')
+  return at === -1 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)]
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+/** The route that is seen. */
+export const route = cell<Route>({ view: 'now' })
+
+/** Follows the hash from now on. */
+export function followHash(): void {
+  const look = () => route.set(parseRoute(location.hash))
+  addEventListener('hashchange', look)
+  look()
+}
+
+/** Goes to a route. */
+export function go(to: Route): void {
+  location.hash = hashOf(to)
+}

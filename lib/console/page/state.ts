@@ -1,0 +1,67 @@
+// What all of the page shares, each in one cell: who looks, how they want it, and what the last look at the server said.
+import type { Me, Now } from '../schemas.ts'
+import { cell } from './cell.ts'
+import { chooseLanguage, type Language } from './dictionary.ts'
+
+/** Light or dark, or as the system has it. */
+export type Theme = 'system' | 'light' | 'dark'
+
+/** Who looks: null, nobody is logged in; undefined, not known yet. */
+export const me = cell<Me | null | undefined>(undefined)
+/** The account that is looked at; undefined: all. */
+export const account = cell<string | undefined>(undefined)
+/** The last answer of /api/now. */
+export const now = cell<Now | undefined>(undefined)
+/** What an act came to; empty: nothing to tell. */
+export const said = cell('')
+/** Since when the server does not answer; undefined: it does. */
+export const lostSince = cell<Date | undefined>(undefined)
+/** How far the clock of the server is ahead of the browser's, in milliseconds. */
+export const clockOffset = cell(0)
+
+const KEPT = { language: 'rollcall.language', theme: 'rollcall.theme' }
+
+/** The language of the page; kept in this browser. */
+export const language = cell<Language>(
+  chooseLanguage([read(KEPT.language) ?? '', ...(globalThis.navigator?.languages ?? [])]),
+)
+/** The theme of the page; kept in this browser. */
+export const theme = cell<Theme>(asTheme(read(KEPT.theme)))
+
+/** Sets language and theme of the document, now and at each change. */
+export function dressDocument(root: HTMLElement): void {
+  const dress = () => {
+    root.lang = language.get() === 'zh' ? 'zh-CN' : 'en'
+    if (theme.get() === 'system') delete root.dataset['theme']
+    else root.dataset['theme'] = theme.get()
+  }
+  dress()
+  language.follow(() => (dress(), write(KEPT.language, language.get())))
+  theme.follow(() => (dress(), write(KEPT.theme, theme.get())))
+}
+
+/**
+ * The server's time in milliseconds. It stands still while the server does not answer: what nobody sees must not seem to go on.
+ */
+export const serverNow = (): number => (lostSince.get()?.getTime() ?? Date.now()) + clockOffset.get()
+
+function asTheme(text: string | null): Theme {
+  return text === 'light' || text === 'dark' ? text : 'system'
+}
+
+// A browser may refuse to keep anything; then the choice lasts as long as the page.
+function read(key: string): string | null {
+  try {
+    return localStorage.getItem(key)
+  } catch {
+    return null
+  }
+}
+
+function write(key: string, value: string): void {
+  try {
+    localStorage.setItem(key, value)
+  } catch {
+    return
+  }
+}

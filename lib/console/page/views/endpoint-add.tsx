@@ -1,0 +1,124 @@
+import { useState } from 'preact/hooks'
+import type { AddedEndpoint, NewEndpoint } from '../../schemas.ts'
+import { addEndpoint } from '../api.ts'
+import { useCell } from '../cell.ts'
+import { Dialog, Fault, Field, useAct, useText } from '../parts.tsx'
+import { changed } from '../poll.ts'
+import { me } from '../state.ts'
+import { EventChoice, type EventType } from './endpoint-events.tsx'
+import { ShownOnce } from './endpoint-secret.tsx'
+
+const USUAL: readonly EventType[] = ['session.started', 'session.closed', 'session.failed']
+
+/** Registers a URL, and shows its secret, this once. */
+export function AddEndpoint({ onClose }: { onClose: () => void }) {
+  const t = useText()
+  const accounts = useCell(me)?.accounts ?? []
+  const { busy, error, act } = useAct()
+  const [added, setAdded] = useState<AddedEndpoint>()
+  const [url, setUrl] = useState('')
+  const [description, setDescription] = useState('')
+  const [account, setAccount] = useState('')
+  const [from, setFrom] = useState<'now' | 'start' | 'snapshot'>('now')
+  const [events, setEvents] = useState<readonly EventType[]>(USUAL)
+  const [mustProve, setMustProve] = useState(false)
+  const [ed25519, setEd25519] = useState(false)
+
+  const add = () =>
+    act(async () => {
+      const endpoint: NewEndpoint = {
+        url: url.trim(),
+        description,
+        events: [...events],
+        from,
+        mustProve,
+        ed25519,
+        account: account === '' ? null : account,
+      }
+      setAdded(await addEndpoint(endpoint))
+      changed()
+    })
+  return (
+    <Dialog title={added ? t.endpoints.added : t.endpoints.add} onClose={onClose}>
+      {added ? (
+        <ShownOnce secrets={added} />
+      ) : (
+        <form
+          onSubmit={(event) => {
+            event.preventDefault()
+            add()
+          }}
+        >
+          <Field label={t.endpoints.url} hint={t.endpoints.urlHint}>
+            {(attributes) => (
+              <input
+                {...attributes}
+                type="url"
+                required
+                maxLength={2_048}
+                placeholder="https://"
+                value={url}
+                onInput={(event) => setUrl(event.currentTarget.value)}
+              />
+            )}
+          </Field>
+          <Field label={t.endpoints.description}>
+            {(attributes) => (
+              <input
+                {...attributes}
+                type="text"
+                maxLength={1_000}
+                value={description}
+                onInput={(event) => setDescription(event.currentTarget.value)}
+              />
+            )}
+          </Field>
+          <EventChoice chosen={events} onChoose={setEvents} />
+          <div class="fields two">
+            <Field label={t.account}>
+              {(attributes) => (
+                <select {...attributes} value={account} onChange={(event) => setAccount(event.currentTarget.value)}>
+                  <option value="">{t.allAccounts}</option>
+                  {accounts.map((name) => (
+                    <option key={name} value={name}>
+                      {name}
+                    </option>
+                  ))}
+                </select>
+              )}
+            </Field>
+            <Field label={t.endpoints.from}>
+              {(attributes) => (
+                <select
+                  {...attributes}
+                  value={from}
+                  onChange={(event) => setFrom(event.currentTarget.value as typeof from)}
+                >
+                  {(['now', 'snapshot', 'start'] as const).map((option) => (
+                    <option key={option} value={option}>
+                      {t.endpoints.froms[option]}
+                    </option>
+                  ))}
+                </select>
+              )}
+            </Field>
+          </div>
+          <label class="option">
+            <input type="checkbox" checked={mustProve} onChange={() => setMustProve(!mustProve)} />
+            {t.endpoints.mustProve}
+          </label>
+          <label class="option">
+            <input type="checkbox" checked={ed25519} onChange={() => setEd25519(!ed25519)} />
+            {t.endpoints.ed25519}
+          </label>
+          <Fault error={error} />
+          <div class="buttons">
+            <button type="submit" class="main" disabled={busy || events.length === 0}>
+              {t.endpoints.addNow}
+            </button>
+          </div>
+        </form>
+      )}
+    </Dialog>
+  )
+}

@@ -1,0 +1,156 @@
+import { useEffect, useRef, useState } from 'preact/hooks'
+import type { Replay } from '../../schemas.ts'
+import { replay } from '../api.ts'
+import { useCell } from '../cell.ts'
+import { formatCount, fromField, toField } from '../format.ts'
+import { Choice, Dialog, Fault, Field, useAct, useText } from '../parts.tsx'
+import { changed } from '../poll.ts'
+import { language } from '../state.ts'
+
+/** How far a replay is: so many of those that matched were looked at, and so many of them queued. */
+interface Progress {
+  matched: number
+  done: number
+  queued: number
+  isOver: boolean
+}
+
+/** Sends events again: first counts them, then goes step by step, and can be stopped between two of them. */
+export function ReplayDialog({ id, onClose }: { id: string; onClose: () => void }) {
+  const t = useText()
+  const spoken = useCell(language)
+  const { busy, error, act } = useAct()
+  const [state, setState] = useState<'dead' | 'delivered' | 'all'>('dead')
+  const [session, setSession] = useState('')
+  const [since, setSince] = useState<Date | null>(null)
+  const [until, setUntil] = useState<Date | null>(null)
+  const [matched, setMatched] = useState<number>()
+  const [progress, setProgress] = useState<Progress>()
+  const isStopped = useRef(false)
+  useEffect(() => () => void (isStopped.current = true), [])
+
+  const filter: Replay = {
+    endpoint: id,
+    ...(state !== 'all' && { state }),
+    ...(session !== '' && { session }),
+    ...(since && { since: since.toISOString() }),
+    ...(until && { until: until.toISOString() }),
+  }
+  // Another question has another answer.
+  useEffect(() => setMatched(undefined), [JSON.stringify(filter)])
+
+  const count = () => act(async () => setMatched((await replay({ ...filter, dryRun: true })).matched))
+  const run = (total: number) =>
+    act(async () => {
+      isStopped.current = false
+      let cursor: string | undefined
+      let done = 0
+      let queued = 0
+      setProgress({ matched: total, done, queued, isOver: false })
+      try {
+        do {
+          const step = await replay({ ...filter, ...(cursor !== undefined && { cursor }) })
+          done += step.matched
+          queued += step.queued
+          cursor = step.next ?? undefined
+          setProgress({ matched: Math.max(total, done), done, queued, isOver: false })
+        } while (cursor !== undefined && !isStopped.current)
+      } finally {
+        setProgress({ matched: Math.max(total, done), done, queued, isOver: true })
+        changed()
+      }
+    })
+
+  const number = (value: number) => formatCount(value, spoken)
+  return (
+    <Dialog title={t.replay.title} onClose={onClose}>
+      {progress ? (
+        <div class="progress">
+          <label for="replay-progress">{progress.isOver ? t.replay.over : t.replay.running}</label>
+          <progress
+            id="replay-progress"
+            max={Math.max(1, progress.matched)}
+            value={
+              progress.isOver && error === undefined && !isStopped.current
+                ? Math.max(1, progress.matched)
+                : progress.done
+            }
+          />
+          <p role="status">{t.replay.told(number(progress.done), number(progress.matched), number(progress.queued))}</p>
+          <Fault error={error} />
+          <div class="buttons">
+            {progress.isOver ? (
+              <button type="button" class="main" onClick={onClose}>
+                {t.close}
+              </button>
+            ) : (
+              <button type="button" onClick={() => (isStopped.current = true)}>
+                {t.replay.stop}
+              </button>
+            )}
+          </div>
+        </div>
+      ) : (
+        <>
+          <p>{t.replay.lead}</p>
+          <Choice
+            label={t.replay.which}
+            value={state}
+            options={(['dead', 'delivered', 'all'] as const).map(
+              (option) => [option, t.replay.states[option]] as const,
+            )}
+            onChoose={setState}
+          />
+          <div class="fields two">
+            <Field label={t.session.id} hint={t.replay.optional}>
+              {(attributes) => (
+                <input
+                  {...attributes}
+                  type="text"
+                  maxLength={128}
+                  value={session}
+                  onInput={(event) => setSession(event.currentTarget.value.trim())}
+                />
+              )}
+            </Field>
+            <span />
+            <Field label={t.history.from} hint={t.replay.optional}>
+              {(attributes) => (
+                <input
+                  {...attributes}
+                  type="datetime-local"
+                  value={toField(since)}
+                  onInput={(event) => setSince(fromField(event.currentTarget.value))}
+                />
+              )}
+            </Field>
+            <Field label={t.history.to} hint={t.replay.optional}>
+              {(attributes) => (
+                <input
+                  {...attributes}
+                  type="datetime-local"
+                  value={toField(until)}
+                  onInput={(event) => setUntil(fromField(event.currentTarget.value))}
+                />
+              )}
+            </Field>
+          </div>
+          <p class="outcome" role="status">
+            {matched !== undefined && t.replay.matched(number(matched))}
+          </p>
+          <Fault error={error} />
+          <div class="buttons">
+            <button type="button" class={matched === undefined ? 'main' : ''} disabled={busy} onClick={count}>
+              {t.replay.count}
+            </button>
+            {matched !== undefined && matched > 0 && (
+              <button type="button" class="main" disabled={busy} onClick={() => run(matched)}>
+                {t.replay.run(number(matched))}
+              </button>
+            )}
+          </div>
+        </>
+      )}
+    </Dialog>
+  )
+}

@@ -1,0 +1,255 @@
+import { useEffect, useState } from 'preact/hooks'
+import type { Delivery, EndpointHealth } from '../../schemas.ts'
+import { get, readAttempts, removeEndpoint, views } from '../api.ts'
+import { useCell } from '../cell.ts'
+import { formatLatency } from '../format.ts'
+import {
+  Badge,
+  Card,
+  Choice,
+  Confirm,
+  Dialog,
+  Empty,
+  Fact,
+  Facts,
+  Fault,
+  Name,
+  Table,
+  useAct,
+  useMayChange,
+  useText,
+  When,
+} from '../parts.tsx'
+import { changed, usePoll } from '../poll.ts'
+import { go, hashOf } from '../router.ts'
+import { language } from '../state.ts'
+import type { Attempt } from '../../schemas.ts'
+import { ChangeEndpoint } from './endpoint-change.tsx'
+import { EndpointActs } from './endpoint-acts.tsx'
+import { EndpointState, Health, ReadOnly } from './endpoints.tsx'
+import { Outcome, SendAgain } from './session.tsx'
+
+const POLL_MS = 3_000
+
+/** One endpoint: what it is, how it goes, and what became of its deliveries. */
+export function EndpointView({ id }: { id: string }) {
+  const t = useText()
+  const { answer, error } = usePoll(views.endpoints(), POLL_MS)
+  const endpoint = answer?.endpoints.find((one) => one.id === id)
+  return (
+    <>
+      <p class="back">
+        <a href="#/endpoints">‹ {t.views.endpoints}</a>
+      </p>
+      <h1 tabIndex={-1}>
+        <Name of={endpoint === undefined ? id : endpoint.description || endpoint.url} />
+      </h1>
+      <ReadOnly />
+      <Fault error={error} />
+      {!answer && error === undefined && <Empty>{t.loading}</Empty>}
+      {answer && !endpoint && <Empty>{t.endpoints.unknown}</Empty>}
+      {endpoint && (
+        <>
+          <Card title={t.endpoints.health} aside={<EndpointState of={endpoint} />} kind="endpoint">
+            <Health of={endpoint} />
+            <EndpointActs of={endpoint} />
+          </Card>
+          <Deliveries endpoint={id} hasDead={endpoint.dead > 0} />
+          <Settings of={endpoint} />
+        </>
+      )}
+    </>
+  )
+}
+
+function Settings({ of }: { of: EndpointHealth }) {
+  const t = useText()
+  const mayChange = useMayChange()
+  const { busy, error, act } = useAct()
+  const [isChanging, setChanging] = useState(false)
+  return (
+    <Card title={t.endpoints.settings}>
+      <Facts>
+        <Fact name={t.endpoints.url}>
+          <Name of={of.url} />
+        </Fact>
+        <Fact name={t.endpoints.id}>
+          <Name of={of.id} mono />
+        </Fact>
+        <Fact name={t.account}>{of.account === null ? t.allAccounts : <Name of={of.account} />}</Fact>
+        <Fact name={t.endpoints.events}>{of.events.includes('*') ? t.endpoints.allEvents : of.events.join(', ')}</Fact>
+        <Fact name={t.endpoints.rate}>{of.rate === null ? t.endpoints.noRate : t.endpoints.perSecond(of.rate)}</Fact>
+        <Fact name={t.endpoints.batch}>{of.batchSize}</Fact>
+        <Fact name={t.endpoints.headers}>{of.headers.length === 0 ? '–' : of.headers.join(', ')}</Fact>
+        <Fact name={t.endpoints.created}>
+          <When at={of.createdAt} />
+        </Fact>
+        {of.mustProve && (
+          <Fact name={t.endpoints.proof}>
+            {of.provedAt === null ? t.endpoints.notProved : <When at={of.provedAt} />}
+          </Fact>
+        )}
+      </Facts>
+      {mayChange && (
+        <div class="buttons">
+          <button type="button" onClick={() => setChanging(true)}>
+            {t.endpoints.change}
+          </button>
+          <Confirm
+            label={t.endpoints.remove}
+            question={t.endpoints.removeSure}
+            kind="danger"
+            busy={busy}
+            onConfirm={() =>
+              act(async () => {
+                await removeEndpoint(of.id)
+                changed()
+                go({ view: 'endpoints' })
+              })
+            }
+          />
+        </div>
+      )}
+      <Fault error={error} />
+      {isChanging && <ChangeEndpoint of={of} onClose={() => setChanging(false)} />}
+    </Card>
+  )
+}
+
+const STATES = ['dead', 'pending', 'delivered'] as const
+const TONES = { pending: 'busy', delivered: 'good', dead: 'bad' } as const
+
+function Deliveries({ endpoint, hasDead }: { endpoint: string; hasDead: boolean }) {
+  const t = useText()
+  const [state, setState] = useState<(typeof STATES)[number]>(hasDead ? 'dead' : 'delivered')
+  const [more, setMore] = useState<{ deliveries: Delivery[]; next: string | null }>()
+  const [asked, setAsked] = useState<Delivery>()
+  const query = { endpoint, state, limit: '50' }
+  const looked = views.deliveries(query)
+  const { answer, error } = usePoll(looked, POLL_MS)
+  const { busy, error: moreError, act } = useAct()
+  useEffect(() => setMore(undefined), [looked.address])
+  const rows = [
+    ...new Map([...(answer?.deliveries ?? []), ...(more?.deliveries ?? [])].map((one) => [one.id, one])).values(),
+  ]
+  const next = more ? more.next : (answer?.next ?? null)
+  return (
+    <Card
+      title={t.endpoints.deliveries}
+      aside={
+        <Choice
+          label={t.endpoints.deliveries}
+          value={state}
+          options={STATES.map((option) => [option, t.deliveries[option]] as const)}
+          onChoose={setState}
+        />
+      }
+    >
+      <Fault error={error ?? moreError} />
+      {!answer && error === undefined && <Empty>{t.loading}</Empty>}
+      {answer && rows.length === 0 && <Empty>{next === null ? t.endpoints.noDeliveries : t.history.noneYet}</Empty>}
+      {rows.length > 0 && (
+        <Table
+          caption={t.endpoints.deliveries}
+          rows={rows}
+          keyOf={({ id }) => id}
+          columns={[
+            { head: t.delivery.event, cell: ({ type }) => <code>{type}</code> },
+            { head: t.delivery.session, cell: ({ sessionId }) => <SessionSearch id={sessionId} /> },
+            {
+              head: t.session.state,
+              wide: true,
+              cell: (one) => <Badge tone={TONES[one.state]}>{t.deliveries[one.state]}</Badge>,
+            },
+            {
+              head: t.delivery.outcome,
+              wide: true,
+              cell: (one) => <Outcome outcome={one.outcome} status={one.status} />,
+            },
+            {
+              head: state === 'pending' ? t.delivery.due : t.delivery.over,
+              wide: true,
+              cell: ({ dueAt, finalizedAt }) => <When at={dueAt ?? finalizedAt} />,
+            },
+            {
+              head: t.delivery.attempts,
+              told: true,
+              cell: (one) => (
+                <button
+                  type="button"
+                  class="quiet small"
+                  aria-label={t.delivery.showAttempts(one.attempts)}
+                  onClick={() => setAsked(one)}
+                >
+                  {one.attempts}
+                </button>
+              ),
+            },
+            ...(state === 'dead'
+              ? [
+                  {
+                    head: t.delivery.act,
+                    cell: (one: Delivery) => <SendAgain endpoint={endpoint} event={one.eventId} />,
+                  },
+                ]
+              : []),
+          ]}
+        />
+      )}
+      {next !== null && (
+        <button
+          type="button"
+          class="quiet"
+          disabled={busy}
+          onClick={() =>
+            act(async () => {
+              const page = await get(views.deliveries({ ...query, cursor: next }))
+              setMore({ deliveries: [...(more?.deliveries ?? []), ...page.deliveries], next: page.next })
+            })
+          }
+        >
+          {t.more}
+        </button>
+      )}
+      {asked && <AttemptsDialog of={asked} onClose={() => setAsked(undefined)} />}
+    </Card>
+  )
+}
+
+/** Which incarnation a delivery was about, the search knows. */
+function SessionSearch({ id }: { id: string | null }) {
+  if (id === null) return <Name of={null} />
+  return (
+    <a href={hashOf({ view: 'history', query: { session: id } })}>
+      <Name of={id} mono />
+    </a>
+  )
+}
+
+function AttemptsDialog({ of, onClose }: { of: Delivery; onClose: () => void }) {
+  const t = useText()
+  const spoken = useCell(language)
+  const [attempts, setAttempts] = useState<Attempt[]>()
+  const { error, act } = useAct()
+  useEffect(() => act(async () => setAttempts((await readAttempts(of.id)).attempts)), [of.id])
+  return (
+    <Dialog title={t.session.attempts(of.attempts)} onClose={onClose}>
+      <Fault error={error} />
+      {!attempts && error === undefined && <Empty>{t.loading}</Empty>}
+      {attempts?.length === 0 && <Empty>{t.delivery.noAttempts}</Empty>}
+      {attempts && attempts.length > 0 && (
+        <Table
+          caption={t.session.attempts(of.attempts)}
+          rows={attempts}
+          keyOf={({ number }) => String(number)}
+          columns={[
+            { head: '#', cell: ({ number }) => number },
+            { head: t.delivery.sent, cell: ({ sentAt }) => <When at={sentAt} /> },
+            { head: t.delivery.took, number: true, cell: ({ durationMs }) => formatLatency(durationMs, spoken) },
+            { head: t.delivery.outcome, cell: (one) => <Outcome outcome={one.outcome} status={one.status} /> },
+          ]}
+        />
+      )}
+    </Dialog>
+  )
+}

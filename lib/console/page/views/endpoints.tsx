@@ -1,0 +1,148 @@
+import { useState } from 'preact/hooks'
+import type { EndpointHealth } from '../../schemas.ts'
+import { views } from '../api.ts'
+import { useCell } from '../cell.ts'
+import { formatCount, formatLatency } from '../format.ts'
+import { Badge, Card, Empty, Fault, Name, Span, type Tone, useMayChange, useText, When } from '../parts.tsx'
+import { usePoll } from '../poll.ts'
+import { hashOf } from '../router.ts'
+import { language } from '../state.ts'
+import { AddEndpoint } from './endpoint-add.tsx'
+import { EndpointActs } from './endpoint-acts.tsx'
+import { Outcome } from './session.tsx'
+
+const POLL_MS = 3_000
+
+/** Who gets the events, and how that goes. */
+export function EndpointsView() {
+  const t = useText()
+  const mayChange = useMayChange()
+  const [isAdding, setAdding] = useState(false)
+  const { answer, error } = usePoll(views.endpoints(), POLL_MS)
+  return (
+    <>
+      <div class="title">
+        <h1 tabIndex={-1}>{t.views.endpoints}</h1>
+        {mayChange && (
+          <button type="button" class="main" onClick={() => setAdding(true)}>
+            {t.endpoints.add}
+          </button>
+        )}
+      </div>
+      <ReadOnly />
+      <Fault error={error} />
+      {!answer && error === undefined && <Empty>{t.loading}</Empty>}
+      {answer?.endpoints.length === 0 && <Empty>{t.endpoints.none}</Empty>}
+      <div class="cards">
+        {answer?.endpoints.map((endpoint) => (
+          <EndpointCard key={endpoint.id} of={endpoint} />
+        ))}
+      </div>
+      {isAdding && <AddEndpoint onClose={() => setAdding(false)} />}
+    </>
+  )
+}
+
+/** Says why there are no buttons. */
+export function ReadOnly() {
+  const t = useText()
+  return useMayChange() ? null : <p class="note">{t.endpoints.readOnly}</p>
+}
+
+function EndpointCard({ of }: { of: EndpointHealth }) {
+  const t = useText()
+  return (
+    <Card
+      title={of.description === '' ? hostOf(of.url) : of.description}
+      aside={<EndpointState of={of} />}
+      kind="endpoint"
+    >
+      <p class="url">
+        <a href={hashOf({ view: 'endpoint', id: of.id })} aria-label={`${t.endpoints.open} ${of.url}`}>
+          <Name of={of.url} />
+        </a>
+      </p>
+      <Health of={of} />
+      <EndpointActs of={of} />
+    </Card>
+  )
+}
+
+function hostOf(url: string): string {
+  try {
+    return new URL(url).host
+  } catch {
+    return url
+  }
+}
+
+/** Whether it gets what it should. */
+export function EndpointState({ of }: { of: EndpointHealth }) {
+  const t = useText()
+  const [tone, text]: [Tone, string] =
+    of.state === 'disabled'
+      ? ['bad', t.endpointStates.disabled]
+      : of.state === 'paused'
+        ? ['wait', t.endpointStates.paused]
+        : of.failingSince !== null
+          ? ['bad', t.endpointStates.failing]
+          : ['good', t.endpointStates.active]
+  return <Badge tone={tone}>{text}</Badge>
+}
+
+/** How it goes, in four numbers and a sentence. */
+export function Health({ of }: { of: EndpointHealth }) {
+  const t = useText()
+  const spoken = useCell(language)
+  const latency = (ms: number | undefined) => (ms === undefined ? '–' : formatLatency(ms, spoken))
+  return (
+    <>
+      <dl class="numbers">
+        <div class={of.pending > 0 && of.state !== 'active' ? 'bad' : ''}>
+          <dt>{t.endpoints.backlog}</dt>
+          <dd>{formatCount(of.pending, spoken)}</dd>
+        </div>
+        <div class={of.dead > 0 ? 'bad' : ''}>
+          <dt>{t.endpoints.dead}</dt>
+          <dd>{formatCount(of.dead, spoken)}</dd>
+        </div>
+        <div>
+          <dt title={t.endpoints.latencyTold}>p50</dt>
+          <dd>{latency(of.latency?.p50Ms)}</dd>
+        </div>
+        <div>
+          <dt title={t.endpoints.latencyTold}>p95</dt>
+          <dd>{latency(of.latency?.p95Ms)}</dd>
+        </div>
+      </dl>
+      <ul class="news">
+        {of.stateReason !== null && (
+          <li>
+            <Name of={of.stateReason} />
+          </li>
+        )}
+        {of.failingSince !== null && (
+          <li class="error">
+            {t.endpoints.failing(of.failures)} <Span from={of.failingSince} />
+          </li>
+        )}
+        {of.oldestDueAt !== null && (
+          <li>
+            {t.endpoints.oldest} <Span from={of.oldestDueAt} />
+          </li>
+        )}
+        {of.holdUntil !== null && (
+          <li>
+            {t.endpoints.hold} <When at={of.holdUntil} />
+          </li>
+        )}
+        {of.lastError !== null && (
+          <li>
+            {t.endpoints.lastError} <Outcome outcome={of.lastError.outcome} status={of.lastError.status} />{' '}
+            <When at={of.lastError.at} />
+          </li>
+        )}
+      </ul>
+    </>
+  )
+}

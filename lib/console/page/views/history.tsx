@@ -1,0 +1,183 @@
+import { useEffect, useState } from 'preact/hooks'
+import type { Session, SessionsQuery } from '../../schemas.ts'
+import { get, views } from '../api.ts'
+import { useCell } from '../cell.ts'
+import type { Text } from '../dictionary.ts'
+import { fromField, toField } from '../format.ts'
+import {
+  Card,
+  type Column,
+  Empty,
+  Fault,
+  Field,
+  Name,
+  SessionLink,
+  Span,
+  StateBadge,
+  stateOf,
+  Table,
+  useAct,
+  useText,
+  When,
+} from '../parts.tsx'
+import { usePoll } from '../poll.ts'
+import { go } from '../router.ts'
+import { account, me } from '../state.ts'
+import { keyOf } from '../timeline-bar.ts'
+
+type Query = Record<string, string>
+
+/** Searches what was. What is searched for stands in the address, so that a search can be sent to somebody. */
+export function HistoryView({ query }: { query: Query }) {
+  const t = useText()
+  return (
+    <>
+      <h1 tabIndex={-1}>{t.views.history}</h1>
+      <Card title={t.history.search} kind="search">
+        <Search query={query} />
+      </Card>
+      <Found query={query} />
+    </>
+  )
+}
+
+const FIELDS = ['user', 'session', 'state', 'reason', 'from', 'to', 'at'] as const
+
+function Search({ query }: { query: Query }) {
+  const t = useText()
+  const [asked, setAsked] = useState<Query>(query)
+  // The back button asks, too.
+  useEffect(() => setAsked(query), [JSON.stringify(query)])
+  const set = (name: string, value: string) => setAsked({ ...asked, [name]: value })
+  const moment = (name: 'from' | 'to' | 'at') => (attributes: object) => (
+    <input
+      {...attributes}
+      type="datetime-local"
+      value={toField(asked[name] ? new Date(asked[name]) : null)}
+      onInput={(event) => set(name, fromField(event.currentTarget.value)?.toISOString() ?? '')}
+    />
+  )
+  const text = (name: 'user' | 'session') => (attributes: object) => (
+    <input
+      {...attributes}
+      type="search"
+      autocomplete="off"
+      spellcheck={false}
+      maxLength={name === 'user' ? 1_024 : 128}
+      value={asked[name] ?? ''}
+      onInput={(event) => set(name, event.currentTarget.value)}
+    />
+  )
+  const choice = (name: 'state' | 'reason', options: Readonly<Record<string, string>>) => (attributes: object) => (
+    <select {...attributes} value={asked[name] ?? ''} onChange={(event) => set(name, event.currentTarget.value)}>
+      <option value="">{t.history.any}</option>
+      {Object.entries(options).map(([value, label]) => (
+        <option key={value} value={value}>
+          {label}
+        </option>
+      ))}
+    </select>
+  )
+  return (
+    <form
+      class="fields"
+      role="search"
+      onSubmit={(event) => {
+        event.preventDefault()
+        go({ view: 'history', query: asked })
+      }}
+    >
+      <Field label={t.session.user}>{text('user')}</Field>
+      <Field label={t.session.id}>{text('session')}</Field>
+      <Field label={t.session.state}>{choice('state', t.history.states)}</Field>
+      <Field label={t.session.reason}>{choice('reason', { failed: t.states.failed, ...t.reasons })}</Field>
+      <Field label={t.history.from}>{moment('from')}</Field>
+      <Field label={t.history.to}>{moment('to')}</Field>
+      <Field label={t.history.at}>{moment('at')}</Field>
+      <div class="buttons">
+        <button type="submit" class="main">
+          {t.history.go}
+        </button>
+        {FIELDS.some((name) => asked[name]) && (
+          <button type="button" class="quiet" onClick={() => go({ view: 'history', query: {} })}>
+            {t.history.clear}
+          </button>
+        )}
+      </div>
+    </form>
+  )
+}
+
+const POLL_MS = 5_000
+
+function Found({ query }: { query: Query }) {
+  const t = useText()
+  const chosen = useCell(account)
+  const asked: SessionsQuery = {
+    ...(Object.fromEntries(FIELDS.flatMap((name) => (query[name] ? [[name, query[name]]] : []))) as SessionsQuery),
+    ...(chosen !== undefined && { account: chosen }),
+  }
+  const looked = views.sessions(asked)
+  const { answer, error } = usePoll(looked, POLL_MS)
+  const [more, setMore] = useState<{ sessions: Session[]; next: string | null }>()
+  const { busy, error: moreError, act } = useAct()
+  useEffect(() => setMore(undefined), [looked.address])
+  // What is new pushes the end of the first page into the second.
+  const rows = [
+    ...new Map([...(more?.sessions ?? []), ...(answer?.sessions ?? [])].map((one) => [keyOf(one), one])).values(),
+  ]
+  rows.sort((a, b) => (a.firstSeenAt < b.firstSeenAt ? 1 : -1))
+  const next = more ? more.next : (answer?.next ?? null)
+  const isOne = useCell(me)?.accounts.length === 1
+  const load = (cursor: string) =>
+    act(async () => {
+      const page = await get(views.sessions({ ...asked, cursor }))
+      const known = more?.sessions ?? answer?.sessions ?? []
+      setMore({ sessions: [...known, ...page.sessions], next: page.next })
+    })
+  return (
+    <Card
+      title={t.history.found}
+      aside={
+        <span class="muted" role="status">
+          {answer && t.history.count(rows.length, next !== null)}
+        </span>
+      }
+    >
+      <Fault error={error ?? moreError} />
+      {!answer && error === undefined && <Empty>{t.loading}</Empty>}
+      {answer && rows.length === 0 && <Empty>{next === null ? t.history.none : t.history.noneYet}</Empty>}
+      {rows.length > 0 && <Table caption={t.history.found} rows={rows} keyOf={keyOf} columns={columnsOf(t, isOne)} />}
+      {next !== null && (
+        <button type="button" class="quiet" disabled={busy} onClick={() => load(next)}>
+          {rows.length === 0 ? t.history.on : t.more}
+        </button>
+      )}
+    </Card>
+  )
+}
+
+const columnsOf = (t: Text, isOne: boolean): Column<Session>[] => [
+  { head: t.session.id, cell: (one) => <SessionLink of={one} /> },
+  { head: t.session.user, cell: ({ userId }) => <Name of={userId} /> },
+  ...(isOne ? [] : [{ head: t.account, wide: true, cell: (one: Session) => <Name of={one.account} /> }]),
+  { head: t.session.state, cell: (one) => <StateBadge state={stateOf(one)} /> },
+  { head: t.session.firstSeen, wide: true, cell: ({ firstSeenAt }) => <When at={firstSeenAt} /> },
+  { head: t.session.ended, wide: true, cell: ({ endedAt }) => <When at={endedAt} /> },
+  { head: t.session.held, number: true, told: true, cell: (one) => <Span from={one.firstSeenAt} to={one.endedAt} /> },
+  {
+    head: t.session.reason,
+    wide: true,
+    cell: ({ endReason, error }) => (
+      <>
+        {endReason === null ? <Name of={null} /> : t.reasons[endReason]}
+        {error && (
+          <span class="error">
+            {' '}
+            {error.code} <Name of={error.message} />
+          </span>
+        )}
+      </>
+    ),
+  },
+]

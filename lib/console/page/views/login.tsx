@@ -1,0 +1,55 @@
+import { useState } from 'preact/hooks'
+import { login, readMe, Refused } from '../api.ts'
+import { Fault, Field, useAct, useText } from '../parts.tsx'
+import { me } from '../state.ts'
+
+/** Asks for a token; the server keeps who has one logged in by a cookie that no script can read. */
+export function Login() {
+  const t = useText()
+  const [token, setToken] = useState('')
+  const { busy, error, act } = useAct()
+  const isWrong = error instanceof Refused && error.status === 401
+  const enter = () =>
+    act(async () => {
+      await login(token.trim())
+      me.set(await readMe())
+    })
+  return (
+    <main class="login">
+      <form
+        onSubmit={(event) => {
+          event.preventDefault()
+          enter()
+        }}
+      >
+        <h1>
+          <span class="mark" aria-hidden="true" />
+          Rollcall
+        </h1>
+        <p class="muted">{t.login.lead}</p>
+        <Field label={t.login.token} hint={t.login.hint}>
+          {(attributes) => (
+            <input
+              {...attributes}
+              type="password"
+              autocomplete="current-password"
+              required
+              value={token}
+              onInput={(event) => setToken(event.currentTarget.value)}
+            />
+          )}
+        </Field>
+        {isWrong ? (
+          <p class="fault" role="alert">
+            {t.login.wrong}
+          </p>
+        ) : (
+          <Fault error={error} />
+        )}
+        <button type="submit" class="main" disabled={busy}>
+          {t.login.enter}
+        </button>
+      </form>
+    </main>
+  )
+}

@@ -1,0 +1,258 @@
+import { useState } from 'preact/hooks'
+import type { LastTick, Watching } from '../../schemas.ts'
+import { views } from '../api.ts'
+import { useCell } from '../cell.ts'
+import { useNow } from '../clock.ts'
+import { formatCount, formatMark, formatMoment } from '../format.ts'
+import { Badge, Card, Choice, Empty, Fault, Name, Span, Table, type Tone, useText, When } from '../parts.tsx'
+import { usePoll } from '../poll.ts'
+import { account, language } from '../state.ts'
+import { marksOf, xOf } from '../timeline-layout.ts'
+import { blindOf } from '../watch.ts'
+
+const HOUR = 3_600_000
+const SPANS = { h1: HOUR, h24: 24 * HOUR, d7: 168 * HOUR, d30: 720 * HOUR } as const
+type SpanName = keyof typeof SPANS
+const POLL_MS = 5_000
+
+/** Whether anybody watched: what is silent here was quiet, what is missing was not seen. */
+export function WatchingView() {
+  const t = useText()
+  const spoken = useCell(language)
+  useCell(account)
+  const now = useNow()
+  const [name, setName] = useState<SpanName>('h24')
+  const span = SPANS[name]
+  // In steps, so that the answer can be known already.
+  const step = Math.max(30_000, span / 1_440)
+  const to = Math.ceil(now / step) * step
+  const { answer, error } = usePoll(views.watching(new Date(to - span), new Date(to)), POLL_MS)
+  const [last, setLast] = useState<Watching>()
+  if (answer && answer !== last) setLast(answer)
+  const seen = answer ?? last
+  return (
+    <>
+      <div class="title">
+        <h1 tabIndex={-1}>{t.views.watching}</h1>
+        <Choice<SpanName>
+          label={t.timeline.span}
+          value={name}
+          options={(Object.keys(SPANS) as SpanName[]).map((one) => [one, t.spans[one]] as const)}
+          onChoose={setName}
+        />
+      </div>
+      <p class="lead">{t.watching.lead}</p>
+      <Fault error={error} />
+      {!seen && error === undefined && <Empty>{t.loading}</Empty>}
+      {seen && (
+        <>
+          <dl class="numbers wide">
+            <div class={seen.gaps.length > 0 ? 'bad' : ''}>
+              <dt>{t.watching.gaps}</dt>
+              <dd>{formatCount(seen.gaps.length, spoken)}</dd>
+            </div>
+            <div class={seen.failed > 0 ? 'bad' : ''}>
+              <dt>{t.watching.failed}</dt>
+              <dd>{formatCount(seen.failed, spoken)}</dd>
+            </div>
+            <div class={seen.incomplete > 0 ? 'wait' : ''}>
+              <dt>{t.watching.incomplete}</dt>
+              <dd>{formatCount(seen.incomplete, spoken)}</dd>
+            </div>
+          </dl>
+          <Card title={t.watching.ticks}>
+            <Strip watching={seen} />
+            <ul class="legend">
+              {(['committed', 'incomplete', 'failed', 'nobody'] as const).map((outcome) => (
+                <li key={outcome}>
+                  <i class={`key tick-${outcome}`} /> {t.watching.legend[outcome]}
+                </li>
+              ))}
+            </ul>
+          </Card>
+          <Accounts ticks={seen.accounts} />
+          <Card title={t.watching.gapsTitle}>
+            {seen.gaps.length === 0 ? (
+              <Empty>{t.watching.noGaps}</Empty>
+            ) : (
+              <Table
+                caption={t.watching.gapsTitle}
+                rows={seen.gaps}
+                keyOf={(gap) => `${gap.account} ${gap.from}`}
+                columns={[
+                  { head: t.account, cell: (gap) => <Name of={gap.account} /> },
+                  {
+                    head: t.history.from,
+                    cell: ({ from }) => (from === null ? t.watching.ever : <When at={from} />),
+                  },
+                  { head: t.history.to, cell: (gap) => (gap.to === null ? t.watching.lasts : <When at={gap.to} />) },
+                  {
+                    head: t.watching.length,
+                    number: true,
+                    told: true,
+                    cell: ({ from, to: end }) => (from === null ? '–' : <Span from={from} to={end} />),
+                  },
+                ]}
+              />
+            )}
+          </Card>
+          <Troubles watching={seen} />
+        </>
+      )}
+    </>
+  )
+}
+
+const TONES = { committed: 'good', unchanged: 'good', incomplete: 'wait', failed: 'bad' } as const satisfies Record<
+  Watching['ticks'][number]['outcome'],
+  Tone
+>
+
+function Accounts({ ticks }: { ticks: readonly LastTick[] }) {
+  const t = useText()
+  const now = useNow()
+  return (
+    <Card title={t.watching.accounts}>
+      <Table
+        caption={t.watching.accounts}
+        rows={ticks}
+        keyOf={(tick) => tick.account}
+        columns={[
+          { head: t.account, cell: (tick) => <Name of={tick.account} /> },
+          {
+            head: t.session.state,
+            cell: (tick) => {
+              const [blind] = blindOf([tick], now)
+              if (!blind) return <Badge tone="good">{t.watching.sees}</Badge>
+              return <Badge tone={blind.why === 'incomplete' ? 'wait' : 'bad'}>{t.blind.short[blind.why]}</Badge>
+            },
+          },
+          { head: t.watching.lastTick, told: true, cell: ({ listedAt }) => <Ago at={listedAt} /> },
+          {
+            head: t.delivery.outcome,
+            wide: true,
+            cell: ({ outcome, error }) => (
+              <>
+                {outcome === null ? <Name of={null} /> : t.ticks[outcome]}
+                {error !== null && (
+                  <span class="error">
+                    {' '}
+                    <Name of={error} mono />
+                  </span>
+                )}
+              </>
+            ),
+          },
+          { head: t.watching.lastGood, told: true, cell: ({ goodAt }) => <Ago at={goodAt} /> },
+        ]}
+      />
+    </Card>
+  )
+}
+
+function Ago({ at }: { at: string | null }) {
+  const t = useText()
+  if (at === null) return <Name of={null} />
+  const [before, after] = t.ago
+  return (
+    <>
+      {before}
+      <Span from={at} />
+      {after}{' '}
+      <span class="muted">
+        (<When at={at} />)
+      </span>
+    </>
+  )
+}
+
+const WIDTH = 1_000
+const HEIGHT = 34
+
+/** A stroke for each bucket of ticks, coloured by the worst of them; where there is none, nobody watched. */
+function Strip({ watching }: { watching: Watching }) {
+  const t = useText()
+  const spoken = useCell(language)
+  const now = useNow()
+  const window = { from: Date.parse(watching.from), to: Date.parse(watching.to), width: WIDTH }
+  const { ticks, gaps } = watching
+  const width = ((watching.bucketSeconds * 1_000) / (window.to - window.from)) * WIDTH
+  const marks = marksOf(window, 140, -new Date(window.from).getTimezoneOffset())
+  const step = (marks[1] ?? 0) - (marks[0] ?? 0)
+  const clamp = (x: number) => Math.min(WIDTH, Math.max(0, x))
+  return (
+    <figure class="strip">
+      <svg
+        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+        preserveAspectRatio="none"
+        role="img"
+        aria-label={t.watching.strip(ticks.length, gaps.length)}
+      >
+        {ticks.map(({ at, outcome }) => (
+          <rect
+            key={at}
+            class={outcome}
+            x={xOf(window, Date.parse(at)).toFixed(2)}
+            y={0}
+            width={Math.max(0.6, width).toFixed(2)}
+            height={HEIGHT}
+          />
+        ))}
+        {gaps.map((gap) => {
+          const left = clamp(gap.from === null ? 0 : xOf(window, Date.parse(gap.from)))
+          const right = clamp(xOf(window, gap.to === null ? now : Date.parse(gap.to)))
+          return (
+            <rect
+              key={`gap ${gap.account} ${gap.from}`}
+              class="gap"
+              x={left}
+              y={0}
+              width={Math.max(1, right - left)}
+              height={HEIGHT}
+            />
+          )
+        })}
+      </svg>
+      <div class="marks" aria-hidden="true">
+        {marks.map((mark) => (
+          <span key={mark} style={{ left: `${(xOf(window, mark) / WIDTH) * 100}%` }}>
+            {formatMark(new Date(mark), step, spoken)}
+          </span>
+        ))}
+      </div>
+    </figure>
+  )
+}
+
+const MOST_TROUBLES = 100
+
+function Troubles({ watching }: { watching: Watching }) {
+  const t = useText()
+  const spoken = useCell(language)
+  const now = useNow()
+  const troubles = watching.ticks
+    .filter(({ outcome }) => outcome === 'failed' || outcome === 'incomplete')
+    .sort((a, b) => (a.at < b.at ? 1 : -1))
+  return (
+    <Card title={t.watching.troubles}>
+      {troubles.length === 0 ? (
+        <Empty>{t.watching.noTroubles}</Empty>
+      ) : (
+        <Table
+          caption={t.watching.troubles}
+          rows={troubles.slice(0, MOST_TROUBLES)}
+          keyOf={({ at }) => at}
+          columns={[
+            { head: t.watching.when, cell: ({ at }) => formatMoment(new Date(at), new Date(now), spoken) },
+            {
+              head: t.delivery.outcome,
+              cell: ({ outcome }) => <Badge tone={TONES[outcome]}>{t.ticks[outcome]}</Badge>,
+            },
+            { head: t.watching.ticks, wide: true, number: true, cell: ({ count }) => formatCount(count, spoken) },
+            { head: t.session.error, cell: (tick) => <Name of={tick.error} mono /> },
+          ]}
+        />
+      )}
+    </Card>
+  )
+}

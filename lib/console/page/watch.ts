@@ -1,0 +1,31 @@
+import type { LastTick } from '../schemas.ts'
+
+/** Why an account is not seen: no tick ever, the last one too long ago, or failed; `incomplete`: seen in part. */
+export type Blindness = 'never' | 'late' | 'failed' | 'incomplete'
+
+/** An account that is not seen, and since when; null: never seen. */
+export interface Blind {
+  account: string
+  why: Blindness
+  since: Date | null
+  /** The code of the fault of its last tick. */
+  error: string | null
+}
+
+/** Since when nobody watches each account that is not seen, in milliseconds. */
+export function blindSinceOf(ticks: readonly LastTick[], now: number): ReadonlyMap<string, number> {
+  const blind = blindOf(ticks, now).filter(({ why }) => why !== 'incomplete')
+  return new Map(blind.flatMap(({ account, since }) => (since ? [[account, since.getTime()]] : [])))
+}
+
+/** The accounts that are not seen at `now`, in milliseconds of the server's time. When an account is late, the server knows. */
+export function blindOf(ticks: readonly LastTick[], now: number): Blind[] {
+  return ticks.flatMap(({ account, listedAt, outcome, error, goodAt, lateAt }) => {
+    const since = goodAt === null ? null : new Date(goodAt)
+    const blind = (why: Blindness) => [{ account, why, since, error }]
+    if (listedAt === null || outcome === null) return blind('never')
+    if (outcome === 'failed') return blind('failed')
+    if (lateAt !== null && now > Date.parse(lateAt)) return blind('late')
+    return outcome === 'incomplete' ? blind('incomplete') : []
+  })
+}

@@ -1,0 +1,388 @@
+// The console as a person meets it: `npm start` as a process of its own, its link opened in a real Chromium, sessions of the
+// simulator coming and going. With SCREENSHOTS=1 the pictures in docs/images are taken anew.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import type { AxeResults, default as Axe } from 'axe-core'
+import pg from 'pg'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { chromiumPath, openBrowser } from '../support/browser.ts'
+import { eventually, openReceiver, type Receiver } from '../support/receiver.ts'
+
+const root = join(import.meta.dirname, '../..')
+const folder = mkdtempSync(join(tmpdir(), 'rollcall-console-'))
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const VIEWS = ['now', 'history', 'endpoints', 'watching'] as const
+/** Hostile where it can be: it must be seen as it is, and do nothing. */
+const NAME = '<img src=x onerror="document.title=1"><b>\u202Eevil</b>'
+
+let running: ChildProcess
+let output = ''
+let browser: Browser
+let desk: BrowserContext
+let url: string
+let db: pg.Client
+let receiver: Receiver
+let status = 204
+/** Whatever a page says of itself that nobody should have to read. */
+let complaints: string[] = []
+let page: Page
+
+const linkIn = (text: string) => /http:\S+\/login\?once=\S+/.exec(text)?.[0] ?? ''
+
+describe.skipIf(chromiumPath === undefined)('the console', () => {
+  beforeAll(async () => {
+    running = spawn(process.execPath, [join(root, 'dist/cli.js'), 'start', '--every', '1'], {
+      cwd: folder,
+      env: { PATH: process.env['PATH'], CHANNELS: '40' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    for (const stream of [running.stdout, running.stderr]) stream?.on('data', (chunk) => (output += String(chunk)))
+    await eventually('npm start prints its link', () => linkIn(output) !== '', 60_000)
+    url = new URL(linkIn(output)).origin
+    browser = await openBrowser()
+    receiver = await openReceiver(() => status)
+    const { environment } = JSON.parse(readFileSync(join(folder, '.rollcall/running.json'), 'utf8')) as {
+      environment: Record<string, string>
+    }
+    db = new pg.Client({ connectionString: environment['DATABASE_URL'] })
+    await db.connect()
+    // Not every run of the simulator has a user like that.
+    await db.query(
+      `insert into session (account_id, session_id, incarnation, user_id, status, started, first_seen_at, ended_at, end_reason, revision)
+       select id, 'm1<i>', 1, $1, 2, false, now() - interval '3 minutes', now() - interval '2 minutes', 'absent', 2 from account limit 1`,
+      [NAME],
+    )
+  }, 90_000)
+
+  afterAll(async () => {
+    await db?.end()
+    await browser?.close()
+    await receiver?.close()
+    running?.kill('SIGINT')
+    await eventually('npm start ends', () => running?.exitCode !== null, 30_000)
+    rmSync(folder, { recursive: true, force: true })
+  }, 60_000)
+
+  beforeEach(async () => {
+    complaints = []
+    if (desk) page = await watched(desk)
+  })
+  afterEach(async () => {
+    await page?.close()
+    if (complaints.length > 0) throw new Error(`the page complained: ${complaints.join('; ')}`)
+  })
+
+  test('its link shows sessions come and go within ten seconds, and works once', async () => {
+    desk = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: 'en-GB' })
+    page = await watched(desk)
+    const openedAt = Date.now()
+
+    await page.goto(linkIn(output))
+    const live = page.getByRole('table', { name: 'Who is live' })
+    await live.getByRole('row').nth(1).waitFor()
+    const before = await live.innerText()
+    await eventually('other sessions are seen, without a reload', async () => (await live.innerText()) !== before)
+
+    expect(Date.now() - openedAt).toBeLessThan(10_000)
+    expect(page.url()).toBe(`${url}/`)
+    expect((await desk.cookies()).map(({ httpOnly, sameSite }) => ({ httpOnly, sameSite }))).toEqual([
+      { httpOnly: true, sameSite: 'Strict' },
+    ])
+    const stranger = await browser.newContext()
+    const again = await stranger.request.get(linkIn(output))
+    expect(again.status()).toBe(401)
+    await stranger.close()
+  }, 60_000)
+
+  test('who has no token sees a login, and nothing else', async () => {
+    const stranger = await browser.newContext()
+    page = await stranger.newPage()
+
+    await page.goto(url)
+    await page.getByLabel('Access token').fill('nobody-has-this-token-0123456789abcdef')
+    await page.getByRole('button', { name: 'Log in' }).click()
+
+    await page.getByText('This token is not known.').waitFor()
+    expect(await page.getByRole('navigation').count()).toBe(0)
+    expect((await stranger.request.get(`${url}/api/now`)).status()).toBe(401)
+    await stranger.close()
+  })
+
+  test('now: the figure is what the API counts, and the timeline is there for eyes, hands and ears', async () => {
+    await open('now')
+    const figure = page.getByText('of 40 channels').locator('xpath=..')
+    const timeline = page.getByRole('application')
+    const bar = page.getByRole('status').filter({ hasText: 'began' })
+
+    await eventually('the figure is what the API counts', async () => {
+      const { liveCount } = (await (await desk.request.get(`${url}/api/now`)).json()) as { liveCount: number }
+      return liveCount > 0 && Number(/\d+/.exec(await figure.innerText())?.[0]) === liveCount
+    })
+    await timeline.focus()
+    await eventually('a bar is told', async () => {
+      await page.keyboard.press('ArrowRight')
+      return (await bar.count()) > 0
+    })
+    await page.getByText('The same as a table').click()
+    expect(await page.getByRole('table', { name: 'The same as a table' }).getByRole('row').count()).toBeGreaterThan(5)
+    await timeline.focus()
+    await page.keyboard.press('ArrowRight')
+    await bar.waitFor({ state: 'attached' })
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { level: 1, name: /^Session/ }).waitFor()
+  })
+
+  test('history: a name that would be markup is text, wherever it stands', async () => {
+    await open('history')
+    await page.getByRole('searchbox', { name: 'User' }).fill(NAME)
+    await page.getByRole('button', { name: 'Search', exact: true }).click()
+    const rows = page.getByRole('table', { name: 'Sessions' }).getByRole('row')
+    await eventually('it alone is found', async () => (await rows.count()) === 2)
+
+    await rows.nth(1).getByRole('link').click()
+
+    await page.getByRole('heading', { level: 1, name: 'm1<i>' }).waitFor()
+    await page.getByText('three whole lists without it').waitFor()
+    expect(await page.locator('img, bdi b').count()).toBe(0)
+    expect(await page.title()).not.toBe('1')
+  })
+
+  test('history: the life of a session has its events, and each attempt to deliver them', async () => {
+    await open('history')
+    await page.getByLabel('End', { exact: true }).selectOption('reported')
+    await page.getByRole('button', { name: 'Search', exact: true }).click()
+    const rows = page.getByRole('table', { name: 'Sessions' }).getByRole('row')
+    await eventually('ended ones are found', async () => (await rows.count()) > 1)
+
+    await rows.nth(1).getByRole('link').click()
+
+    await page.getByText('session.created').waitFor()
+    await page.getByText('1 attempt', { exact: true }).first().click()
+    await page.getByText('answered 204').first().waitFor()
+    expect(await page.getByText(/revision 1 · position \d+/).count()).toBe(1)
+  })
+
+  test('endpoints: one is added, its secret shown once; it is tested, paused and enabled', async () => {
+    const dialog = page.getByRole('dialog')
+    await open('endpoints')
+    await page.getByRole('button', { name: 'Add an endpoint' }).click()
+    await dialog.getByLabel('URL').fill(receiver.url)
+    await dialog.getByLabel('Description').fill('a test')
+    for (const type of ['session.created', 'session.ready']) await dialog.getByLabel(type).check()
+    await dialog.getByRole('button', { name: 'Add', exact: true }).click()
+    const secret = await dialog.getByText(/^whsec_/).innerText()
+    receiver.secrets.push(secret)
+    await dialog.getByRole('button', { name: 'Close' }).first().click()
+    await page.getByRole('link', { name: `Open ${receiver.url}` }).click()
+    await page.getByRole('heading', { level: 1, name: 'a test' }).waitFor()
+
+    await page.getByRole('button', { name: 'Test', exact: true }).click()
+    await page.getByText('It works · answered 204').waitFor()
+    expect(receiver.received.map(({ event }) => event.type)).toContain('webhook.ping')
+    expect(receiver.unverified).toBe(0)
+    expect(await page.content()).not.toContain(secret)
+    await page.getByRole('button', { name: 'Pause' }).click()
+    await page.getByRole('button', { name: 'Yes, pause' }).click()
+    await page.getByText('Paused').waitFor()
+    await page.getByRole('button', { name: 'Enable' }).click()
+    await dialog.getByRole('button', { name: 'Enable' }).click()
+    await page.getByText('Active').first().waitFor()
+  })
+
+  test('a dead delivery is sent again with two clicks, and a replay counts before it sends', async () => {
+    const dialog = page.getByRole('dialog')
+    await open('endpoints')
+    status = 400
+    await page.getByRole('link', { name: `Open ${receiver.url}` }).click()
+    await page.getByRole('heading', { level: 1, name: 'a test' }).waitFor()
+    await eventually('one is refused for good', () => receiver.received.length > 3)
+    await page.getByRole('group', { name: 'Deliveries' }).getByRole('button', { name: 'Dead' }).click()
+    await page.getByRole('button', { name: 'Send again' }).first().waitFor({ timeout: 30_000 })
+    status = 204
+    const before = receiver.received.length
+
+    await page.getByRole('button', { name: 'Send again' }).first().click()
+    await page.getByRole('button', { name: 'Yes, send now' }).click()
+    await eventually('it is sent again', () => {
+      const [earlier, later] = [receiver.received.slice(0, before), receiver.received.slice(before)]
+      return later.some(({ id }) => earlier.some((one) => one.id === id))
+    })
+    await page.getByRole('button', { name: 'Replay' }).click()
+    await dialog.getByText('Delivered', { exact: true }).click()
+    await dialog.getByRole('button', { name: 'Count' }).click()
+    await dialog.getByRole('button', { name: /^Send [1-9]\d* again$/ }).click()
+    await dialog.getByText('Done').waitFor({ timeout: 20_000 })
+    expect(await dialog.getByRole('status').innerText()).toMatch(/[1-9]\d* queued/)
+  }, 60_000)
+
+  test('watching: an account that nobody can list is called out in every view, until it is seen again', async () => {
+    const { rows } = await db.query<{ id: number }>(
+      `insert into account (name, listed_at) values ('blind', now() - interval '2 hours') returning id`,
+    )
+    await db.query(
+      `insert into snapshot (account_id, listed_at, outcome, session_count, duration_ms, error)
+       values ($1, now() - interval '1 minute', 'failed', null, 5, 'api_unreachable: no answer')`,
+      [rows[0]?.id],
+    )
+
+    for (const view of VIEWS) {
+      await open(view)
+      await page.getByText(/^Not watching. blind could not be listed/).waitFor()
+    }
+    await open('watching')
+    await page.getByRole('table').getByText('api_unreachable').first().waitFor()
+    expect(await page.getByText(/^Not watching/).count()).toBe(1)
+
+    await db.query(`delete from snapshot where account_id = $1`, [rows[0]?.id])
+    await db.query(`delete from account where id = $1`, [rows[0]?.id])
+    await eventually('it is called out no more', async () => (await page.getByText(/^Not watching/).count()) === 0)
+  })
+
+  describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
+    test.each(VIEWS)('axe finds nothing wrong with %s', async (view) => {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+      await open(view)
+      await page.waitForTimeout(300)
+
+      expect(await violationsOf(page)).toEqual([])
+    })
+  })
+
+  test('axe finds nothing wrong with a session, an endpoint, a dialog and the login', async () => {
+    const found: string[] = []
+    await open('history')
+    await page.getByRole('table', { name: 'Sessions' }).getByRole('link').first().click()
+    await page.getByText('session.created').waitFor()
+    found.push(...(await violationsOf(page)))
+    await open('endpoints')
+    await page
+      .getByRole('link', { name: /^Open / })
+      .first()
+      .click()
+    await page.getByRole('heading', { name: 'Settings' }).waitFor()
+    found.push(...(await violationsOf(page)))
+    await page.getByRole('button', { name: 'Replay' }).click()
+    await page.getByRole('dialog').waitFor()
+    found.push(...(await violationsOf(page)))
+    const stranger = await browser.newContext()
+    const login = await stranger.newPage()
+    await login.goto(url)
+    await login.getByLabel('Access token').waitFor()
+    found.push(...(await violationsOf(login)))
+    await stranger.close()
+
+    expect(found).toEqual([])
+  })
+
+  test.each(VIEWS)('on a phone nothing of %s stands out to the side', async (view) => {
+    await page.setViewportSize({ width: 375, height: 740 })
+    await open(view)
+    await page.waitForTimeout(300)
+
+    const width = await page.evaluate('document.documentElement.scrollWidth')
+    expect(width).toBe(375)
+  })
+
+  test('speaks Chinese when it is told to, and still does after a reload', async () => {
+    await open('history')
+    await page.getByText('中文').click()
+    await page.getByRole('heading', { level: 1, name: '历史' }).waitFor()
+
+    await page.reload()
+    await page.getByRole('heading', { level: 1, name: '历史' }).waitFor()
+
+    expect(await page.evaluate('document.documentElement.lang')).toMatch(/^zh/)
+    await page.getByText('English').click()
+    await page.getByRole('heading', { level: 1, name: 'History' }).waitFor()
+  })
+
+  test('says so when the connection is lost, and goes on by itself', async () => {
+    await open('now')
+
+    await page.context().setOffline(true)
+    await page.getByText('Not connected').first().waitFor({ timeout: 15_000 })
+    expect(await page.getByText(/^Connection lost/).count()).toBe(1)
+    await page.context().setOffline(false)
+    await page.getByText('Connected', { exact: true }).waitFor({ timeout: 15_000 })
+    expect(await page.getByText(/^Connection lost/).count()).toBe(0)
+
+    // What the browser says of the network is no fault of the page.
+    complaints = complaints.filter((line) => !line.includes('ERR_INTERNET_DISCONNECTED'))
+  }, 45_000)
+
+  test('is at most 150 KB at first, compressed, and forbids what is not its own', async () => {
+    const sizes = new Map<string, Promise<number>>()
+    let policy = ''
+    page.on('response', (response) => {
+      policy ||= response.headers()['content-security-policy'] ?? ''
+      if (!response.url().includes('/api/')) {
+        sizes.set(
+          response.url(),
+          response.body().then((body) => gzipSync(body).length),
+        )
+      }
+    })
+    await open('now')
+
+    const total = (await Promise.all(sizes.values())).reduce((sum, size) => sum + size, 0)
+    expect(total).toBeGreaterThan(5_000)
+    expect(total).toBeLessThan(150_000)
+    expect(policy).toContain("default-src 'none'")
+    expect(policy).not.toContain('unsafe')
+  })
+
+  test.runIf(process.env['SCREENSHOTS'])(
+    'has its picture taken',
+    async () => {
+      const images = join(root, 'docs/images')
+      const minutes = 60_000
+      // Long enough for a timeline that has something to show.
+      await page.waitForTimeout(3 * minutes)
+      for (const [view, colorScheme] of [
+        ['now', 'light'],
+        ['history', 'light'],
+        ['endpoints', 'light'],
+        ['watching', 'dark'],
+      ] as const) {
+        await page.emulateMedia({ colorScheme })
+        await open(view)
+        await page.waitForTimeout(2_500)
+        await page.screenshot({ path: join(images, `console-${view}.png`) })
+      }
+      await page.setViewportSize({ width: 375, height: 740 })
+      await page.emulateMedia({ colorScheme: 'dark' })
+      await open('now')
+      await page.waitForTimeout(2_500)
+      await page.screenshot({ path: join(images, 'console-phone.png') })
+      expect(readdirSync(images).filter((name) => name.startsWith('console-'))).toHaveLength(5)
+    },
+    300_000,
+  )
+})
+
+async function watched(context: BrowserContext): Promise<Page> {
+  const opened = await context.newPage()
+  opened.on('pageerror', (error) => complaints.push(error.message))
+  opened.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
+  })
+  return opened
+}
+
+async function open(view: (typeof VIEWS)[number]): Promise<void> {
+  await page.goto(`${url}/#/${view}`)
+  await page.getByRole('heading', { level: 1 }).waitFor()
+}
+
+/** What axe finds wrong with what is seen, a line each. */
+async function violationsOf(seen: Page): Promise<string[]> {
+  // Not as a script of the page's, which its policy forbids.
+  await seen.evaluate(axe)
+  const { violations } = await seen.evaluate<AxeResults>(() => (globalThis as unknown as { axe: typeof Axe }).axe.run())
+  return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`))
+}

@@ -1,0 +1,54 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { expect, it } from 'vitest'
+import { openKept } from '../../lib/console/kept.ts'
+
+const counting = () => {
+  let reads = 0
+  return { read: () => Promise.resolve((reads += 1)), count: () => reads }
+}
+
+it('who asks within the time shares one read, and who asks later gets another', async () => {
+  const clock = { now: 1_000 }
+  const kept = openKept(() => clock.now)
+  const { read, count } = counting()
+
+  const together = await Promise.all([kept('a', { forMs: 100 }, read), kept('a', { forMs: 100 }, read)])
+  clock.now += 99
+  const soon = await kept('a', { forMs: 100 }, read)
+  clock.now += 1
+  const late = await kept('a', { forMs: 100 }, read)
+  const other = await kept('b', { forMs: 100 }, read)
+
+  expect([together, soon, late, other, count()]).toEqual([[1, 1], 1, 2, 3, 3])
+})
+
+it('what is of another version is read anew at once', async () => {
+  const kept = openKept(() => 0)
+  const { read } = counting()
+
+  const versions = ['x', 'x', 'y', 'x'].map((version) => kept('a', { forMs: 100, version }, read))
+
+  expect(await Promise.all(versions)).toEqual([1, 1, 2, 3])
+})
+
+it('a read that fails fails for who shares it, and is not kept', async () => {
+  const kept = openKept(() => 0)
+  const fail = () => Promise.reject(new Error('away'))
+
+  const failed = await Promise.allSettled([kept('a', { forMs: 100 }, fail), kept('a', { forMs: 100 }, fail)])
+  await turn()
+  const again = await kept('a', { forMs: 100 }, () => Promise.resolve('back'))
+
+  expect([failed.map(({ status }) => status), again]).toEqual([['rejected', 'rejected'], 'back'])
+})
+
+it('no more than 100 names are kept, however many are asked for', async () => {
+  const kept = openKept(() => 0)
+  const { read, count } = counting()
+  for (let i = 0; i <= 100; i += 1) await kept(`name ${i}`, { forMs: 100 }, read)
+
+  await kept('name 100', { forMs: 100 }, read)
+  await kept('name 0', { forMs: 100 }, read)
+
+  expect(count()).toBe(102)
+})
