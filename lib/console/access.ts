@@ -87,11 +87,19 @@ const MOST_OF_ALL = 100
 export const recent = (failures: readonly Failure[], now: number): Failure[] =>
   failures.filter(({ at }) => at > now - WINDOW_MS)
 
-/** For how many more seconds nobody's token from that address is looked at; 0: it is. */
-export function refusedForSeconds(failures: readonly Failure[], address: string, now: number): number {
-  const all = recent(failures, now)
-  const own = all.filter((failure) => failure.address === address)
-  const until = (of: readonly Failure[], most: number) => (of.at(-most)?.at ?? -WINDOW_MS) + WINDOW_MS - now
-  const waitMs = Math.max(until(own, MOST_OF_ONE), until(all, MOST_OF_ALL))
+/** For how many more seconds no token from that address is looked at; 0: it is. */
+export const refusedForSeconds = (failures: readonly Failure[], address: string, now: number): number =>
+  secondsUntilFewer(
+    failures.filter((failure) => failure.address === address),
+    MOST_OF_ONE,
+    now,
+  )
+
+/** The same for wrong tokens alone, of whatever address: who tries from many must not shut out those who know one. */
+export const crowdedForSeconds = (failures: readonly Failure[], now: number): number =>
+  secondsUntilFewer(failures, MOST_OF_ALL, now)
+
+function secondsUntilFewer(failures: readonly Failure[], most: number, now: number): number {
+  const waitMs = (recent(failures, now).at(-most)?.at ?? -Infinity) + WINDOW_MS - now
   return waitMs > 0 ? Math.ceil(waitMs / 1_000) : 0
 }

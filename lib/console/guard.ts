@@ -6,6 +6,7 @@ import {
   type Caller,
   COOKIE,
   COOKIE_SECONDS,
+  crowdedForSeconds,
   type Failure,
   findKey,
   isEqual,
@@ -38,19 +39,20 @@ export function openGuard(tokens: Tokens, now: () => number, onceCode?: string):
   let code = onceCode
 
   const addressOf = (c: Context) => (c.env as { address: string }).address
-  const assertPatience = (c: Context) => {
-    const seconds = refusedForSeconds(failures, addressOf(c), now())
+  const assertPatience = (seconds: number) => {
     if (seconds === 0) return
     throw new Refusal(429, 'too_many_failures', `too many wrong tokens: try again in ${seconds} s`, {
       'retry-after': String(seconds),
     })
   }
+  const assertOwnPatience = (c: Context) => assertPatience(refusedForSeconds(failures, addressOf(c), now()))
   const fail = (c: Context, what: string) => {
+    assertPatience(crowdedForSeconds(failures, now()))
     failures = [...recent(failures, now()), { address: addressOf(c), at: now() }]
     return new Refusal(401, 'unauthorized', what, CHALLENGE)
   }
   const keyOf = (c: Context, token: string): Key => {
-    assertPatience(c)
+    assertOwnPatience(c)
     const key = findKey(keys, token)
     if (!key) throw fail(c, 'this is no token of this console')
     return key
@@ -74,7 +76,7 @@ export function openGuard(tokens: Tokens, now: () => number, onceCode?: string):
     // So that a page that is left open does not pass for somebody who tries cookies.
     leave(c)
     if (caller === 'expired') throw new Refusal(401, 'unauthorized', 'this login is over: log in again', CHALLENGE)
-    assertPatience(c)
+    assertOwnPatience(c)
     throw fail(c, 'this login is no longer known: log in again')
   }
 
@@ -92,7 +94,9 @@ export function openGuard(tokens: Tokens, now: () => number, onceCode?: string):
       enter(c, keyOf(c, token))
     },
     loginOnce: (c, given) => {
-      assertPatience(c)
+      // Where nobody was given one, any page could bring this about.
+      if (onceCode === undefined) throw new Refusal(401, 'unauthorized', 'there is no such link here', CHALLENGE)
+      assertOwnPatience(c)
       const [key] = keys.filter(({ scope }) => scope === 'write')
       if (!key || code === undefined || !isEqual(code, given)) {
         throw fail(c, 'this link was used already, or never given: start again for another one')

@@ -18,12 +18,15 @@ export function openKept(now: () => number): Kept {
     const known = kept.get(name)
     if (known && known.until > now() && known.version === version) return known.value as ReturnType<typeof read>
     const value = read()
-    const mine = { until: now() + forMs, version, value }
+    const mine = { until: Infinity, version, value }
     kept.delete(name)
     kept.set(name, mine)
     const [oldest] = kept.keys()
     if (kept.size > MOST && oldest !== undefined) kept.delete(oldest)
-    value.catch(() => void (kept.get(name) === mine && kept.delete(name)))
+    value.then(
+      () => (mine.until = now() + forMs),
+      () => void (kept.get(name) === mine && kept.delete(name)),
+    )
     return value
   }
 }

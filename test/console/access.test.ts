@@ -233,15 +233,24 @@ describe('who fails too often', () => {
     expect([elsewhere.status, login.status, later.status]).toEqual([200, 429, 200])
   })
 
-  it('by many addresses is refused as a whole, but for those who are logged in', async () => {
+  it('by many addresses is refused as a whole, but for those who know a token or are logged in', async () => {
     const console = openTestConsole(database.db)
     const { cookie } = await loggedIn(console)
     for (let i = 0; i < 100; i += 1) await console.ask('/api/me', { ...wrong, address: `203.0.113.${i}` })
 
+    const another = await console.ask('/api/me', { ...wrong, address: '198.51.100.2' })
     const anybody = await console.ask('/api/me', { address: '198.51.100.2' })
     const inside = await console.ask('/api/me', { token: null, headers: { cookie } })
 
-    expect([anybody.status, inside.status]).toEqual([429, 200])
+    expect([another.status, anybody.status, inside.status]).toEqual([429, 200, 200])
+  })
+
+  it('does not count links for once where nobody was given one: any page could make a browser ask for them', async () => {
+    const console = openTestConsole(database.db)
+    const statuses = new Set<number>()
+    for (let i = 0; i < 20; i += 1) statuses.add((await console.ask('/login?once=x', { token: null })).status)
+
+    expect([...statuses, (await console.ask('/api/me')).status]).toEqual([401, 200])
   })
 
   it('is counted in the last minute only, of one address or of all', () => {

@@ -22,6 +22,27 @@ it('who asks within the time shares one read, and who asks later gets another', 
   expect([together, soon, late, other, count()]).toEqual([[1, 1], 1, 2, 3, 3])
 })
 
+it('a read that takes longer than it is kept is shared all the same, and kept from its end on', async () => {
+  const clock = { now: 0 }
+  const kept = openKept(() => clock.now)
+  const { read, count } = counting()
+  let end = () => {}
+  const slow = async () => {
+    await new Promise<void>((resolve) => (end = resolve))
+    return read()
+  }
+
+  const first = kept('a', { forMs: 100 }, slow)
+  clock.now = 1_000
+  const second = kept('a', { forMs: 100 }, slow)
+  end()
+  await Promise.all([first, second])
+  clock.now = 1_099
+  await kept('a', { forMs: 100 }, read)
+
+  expect(count()).toBe(1)
+})
+
 it('what is of another version is read anew at once', async () => {
   const kept = openKept(() => 0)
   const { read } = counting()

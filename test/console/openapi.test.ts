@@ -174,7 +174,7 @@ const provoke: Record<string, Provoke> = {
   413: (method, example) => plain(method, { ...example, body: { url: 'x'.repeat(300_000) } }),
   415: (method, example) => plain(method, example, { body: '{}', headers: { 'content-type': 'text/plain' } }),
   429: async (method, { place, body }, id) => {
-    const console = openTestConsole(world.db)
+    const console = openTestConsole(world.db, { onceCode: 'code' })
     for (let i = 0; i < 10; i += 1) await console.ask('/api/me', { token: 'wrong' })
     const token = id === 'post_login' ? null : WRITE
     return console.ask(place, { method, token, ...(body !== undefined && { body }) })
