@@ -46,6 +46,7 @@ const NOT_OURS = new Set([
 ])
 const NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
+const ADDRESS = /^[\dA-Fa-f:.]{2,45}$/
 /** Those that no Request can have. */
 const IMPOSSIBLE = new Set(['CONNECT', 'TRACE', 'TRACK'])
 
@@ -60,7 +61,8 @@ export function requestOf(event: unknown): { request: Request; address: string }
   const method = IMPOSSIBLE.has(httpMethod) ? 'OPTIONS' : httpMethod
   const hasBody = body !== '' && method !== 'GET' && method !== 'HEAD'
   const request = new Request(url, { method, headers: new Headers(usable), ...(hasBody && { body }) })
-  return { request, address: new Map(lower).get('x-scf-remote-addr') ?? '' }
+  const address = new Map(lower).get('x-scf-remote-addr') ?? ''
+  return { request, address: ADDRESS.test(address) ? address : '' }
 }
 
 /** The answer as a function URL takes it: one value a header, and a text. */

@@ -78,3 +78,14 @@ it('an answer is a status, one value for each header, and a text', async () => {
     body: 'ü',
   })
 })
+
+it('takes for an address what may be one, since it is logged', () => {
+  const addressOf = (value: string) => requestOf({ headers: { 'X-Scf-Remote-Addr': value } }).address
+
+  expect(['198.51.100.7', '2001:db8::7', 'a\nb', '1'.repeat(1_000)].map(addressOf)).toEqual([
+    '198.51.100.7',
+    '2001:db8::7',
+    '',
+    '',
+  ])
+})
