@@ -34,6 +34,8 @@ let page: Page
 
 const linkIn = (text: string) => /http:\S+\/login\?once=\S+/.exec(text)?.[0] ?? ''
 
+if (chromiumPath === undefined) console.log('skipped: test/browser/console.test.ts, because there is no Chromium')
+
 describe.skipIf(chromiumPath === undefined)('the console', () => {
   beforeAll(async () => {
     running = spawn(process.execPath, [join(root, 'dist/cli.js'), 'start', '--every', '1'], {
@@ -129,12 +131,14 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
       return (await bar.count()) > 0
     })
     await page.getByText('The same as a table').click()
-    expect(await page.getByRole('table', { name: 'The same as a table' }).getByRole('row').count()).toBeGreaterThan(5)
+    const rows = page.getByRole('table', { name: 'The same as a table' }).getByRole('row')
+    await eventually('the same is there as a table', async () => (await rows.count()) > 5)
     await timeline.focus()
     await page.keyboard.press('ArrowRight')
     await bar.waitFor({ state: 'attached' })
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { level: 1, name: /^Session/ }).waitFor()
+    expect(page.url()).toContain('#/session/')
   })
 
   test('history: a name that would be markup is text, wherever it stands', async () => {
@@ -164,7 +168,10 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await page.getByText('session.created').waitFor()
     await page.getByText('1 attempt', { exact: true }).first().click()
     await page.getByText('answered 204').first().waitFor()
-    expect(await page.getByText(/revision 1 · position \d+/).count()).toBe(1)
+    await eventually('its first event is told', async () => {
+      return (await page.getByText(/revision 1 · position \d+/).count()) === 1
+    })
+    expect(page.url()).toContain('#/session/')
   })
 
   test('endpoints: one is added, its secret shown once; it is tested, paused and enabled', async () => {
