@@ -254,7 +254,6 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     test.each(VIEWS)('axe finds nothing wrong with %s', async (view) => {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
       await open(view)
-      await page.waitForTimeout(300)
 
       expect(await violationsOf(page)).toEqual([])
     })
@@ -289,7 +288,6 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
   test.each(VIEWS)('on a phone nothing of %s stands out to the side', async (view) => {
     await page.setViewportSize({ width: 375, height: 740 })
     await open(view)
-    await page.waitForTimeout(300)
 
     const width = await page.evaluate('document.documentElement.scrollWidth')
     expect(width).toBe(375)
@@ -384,6 +382,7 @@ async function watched(context: BrowserContext): Promise<Page> {
 async function open(view: (typeof VIEWS)[number]): Promise<void> {
   await page.goto(`${url}/#/${view}`)
   await page.getByRole('heading', { level: 1 }).waitFor()
+  await eventually('what is looked for has come', async () => (await page.getByText('Loading…').count()) === 0)
 }
 
 /** What axe finds wrong with what is seen, a line each. */
