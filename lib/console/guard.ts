@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Context } from 'hono'
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
+import type { CookieOptions } from 'hono/utils/cookie'
 import {
   type Caller,
   COOKIE,
@@ -59,9 +60,9 @@ export function openGuard(tokens: Tokens, now: () => number, onceCode?: string):
   }
   const enter = (c: Context, key: Key) => {
     const cookie = sealCookie(key, randomBytes(18).toString('base64url'), now())
-    setCookie(c, COOKIE, cookie, { ...ATTRIBUTES, secure: isHttps(c), maxAge: COOKIE_SECONDS })
+    setCookie(c, COOKIE, cookie, { ...attributesFor(c), maxAge: COOKIE_SECONDS })
   }
-  const leave = (c: Context) => void deleteCookie(c, COOKIE, { ...ATTRIBUTES, secure: isHttps(c) })
+  const leave = (c: Context) => void deleteCookie(c, COOKIE, attributesFor(c))
 
   const callerOf = (c: Context): Caller => {
     const authorization = c.req.header('authorization')
@@ -69,7 +70,7 @@ export function openGuard(tokens: Tokens, now: () => number, onceCode?: string):
       const [, token = ''] = /^Bearer +(\S+)$/i.exec(authorization) ?? []
       return { scope: keyOf(c, token).scope, csrf: null }
     }
-    const cookie = getCookie(c, COOKIE)
+    const cookie = getCookie(c, COOKIE, prefixFor(c))
     if (cookie === undefined) throw new Refusal(401, 'unauthorized', 'log in, or send a token', CHALLENGE)
     const caller = openCookie(keys, cookie, now())
     if (typeof caller === 'object') return caller
@@ -108,11 +109,15 @@ export function openGuard(tokens: Tokens, now: () => number, onceCode?: string):
   }
 }
 
-const ATTRIBUTES = { path: '/', httpOnly: true, sameSite: 'Strict' } as const
+/** With it no neighbour on the cloud's domain can set the cookie; browsers take it over https alone. */
+const prefixFor = (c: Context) => (c.req.url.startsWith('https:') ? 'host' : undefined)
+
+function attributesFor(c: Context): CookieOptions {
+  const prefix = prefixFor(c)
+  return { path: '/', httpOnly: true, sameSite: 'Strict', ...(prefix && { prefix }) }
+}
 const CHALLENGE = { 'www-authenticate': 'Bearer' }
 const SAFE = new Set(['GET', 'HEAD'])
-
-const isHttps = (c: Context) => c.req.url.startsWith('https:')
 
 /** A cookie comes by itself, whatever page made the browser ask. */
 function assertOwnPage(c: Context, csrf: string): void {

@@ -1,6 +1,6 @@
 /**
  * Gives what was read under that name, reading it anew when it is older than `forMs` or of another `version`; those who ask
- * meanwhile share one read. A read that fails is not kept.
+ * meanwhile share one read. What takes long to read is kept ten times as long as that. A read that fails is not kept.
  */
 export type Kept = <Value>(
   name: string,
@@ -8,8 +8,10 @@ export type Kept = <Value>(
   read: () => Promise<Value>,
 ) => Promise<Value>
 
-/** Names are of accounts and routes: few. Where there are more, what was asked for first is forgotten. */
-const MOST = 100
+/** Names are of accounts, routes and times. Where there are more, what was asked for first is forgotten. */
+const MOST = 1_000
+/** So that one page that is open leaves the database nine tenths of its time, whatever it asks for. */
+const REST = 10
 
 /** Keeps what was read, so that many open pages cost the database as much as one. */
 export function openKept(now: () => number): Kept {
@@ -17,6 +19,8 @@ export function openKept(now: () => number): Kept {
   return (name, { forMs, version = '' }, read) => {
     const known = kept.get(name)
     if (known && known.until > now() && known.version === version) return known.value as ReturnType<typeof read>
+    for (const [other, { until }] of kept) if (until <= now()) kept.delete(other)
+    const startedAt = now()
     const value = read()
     const mine = { until: Infinity, version, value }
     kept.delete(name)
@@ -24,7 +28,7 @@ export function openKept(now: () => number): Kept {
     const [oldest] = kept.keys()
     if (kept.size > MOST && oldest !== undefined) kept.delete(oldest)
     value.then(
-      () => (mine.until = now() + forMs),
+      () => (mine.until = now() + Math.max(forMs, REST * (now() - startedAt))),
       () => void (kept.get(name) === mine && kept.delete(name)),
     )
     return value

@@ -43,7 +43,7 @@ export function openApi(routes: readonly Route[]): Json {
           type: 'apiKey',
           in: 'cookie',
           name: COOKIE,
-          description: 'Of a login. What changes something also needs the header x-csrf-token, which /api/me gives.',
+          description: `Of a login; over https it is __Host-${COOKIE}. What changes something also needs the header x-csrf-token, which /api/me gives.`,
         },
       },
     },

@@ -93,7 +93,7 @@ describe('a cookie', () => {
     const me = await console.ask('/api/me', { token: null, headers: { cookie: cookieOf(login) } })
 
     expect(login.headers.get('set-cookie')).toMatch(
-      /^rollcall_session=[\w.-]+; Max-Age=43200; Path=\/; HttpOnly; Secure; SameSite=Strict$/,
+      /^__Host-rollcall_session=[\w.-]+; Max-Age=43200; Path=\/; HttpOnly; Secure; SameSite=Strict$/,
     )
     expect(login.json).toEqual({ ok: true })
     expect(me.json).toMatchObject({ scope: 'read' })
@@ -105,7 +105,9 @@ describe('a cookie', () => {
 
     const login = await openTestConsole(database.db).ask('/api/login', question)
 
-    expect(login.headers.get('set-cookie')).not.toMatch(/Secure/)
+    expect(login.headers.get('set-cookie')).toMatch(
+      /^rollcall_session=[\w.-]+; Max-Age=43200; Path=\/; HttpOnly; SameSite=Strict$/,
+    )
   })
 
   it('ends after 12 hours, and is then taken back without being held against anybody', async () => {
@@ -121,7 +123,7 @@ describe('a cookie', () => {
 
     expect(before.status).toBe(200)
     expect(new Set(after.map(({ status }) => status))).toEqual(new Set([401]))
-    expect(after[0]?.headers.get('set-cookie')).toMatch(/^rollcall_session=; Max-Age=0; Path=\//)
+    expect(after[0]?.headers.get('set-cookie')).toMatch(/^__Host-rollcall_session=; Max-Age=0; Path=\//)
   })
 
   it('ends with its token', () => {
@@ -148,7 +150,7 @@ describe('a cookie', () => {
 
   it('that is forged is held against whoever sends it', async () => {
     const console = openTestConsole(database.db)
-    const headers = { cookie: `rollcall_session=${expires}.${nonce}.${'A'.repeat(43)}` }
+    const headers = { cookie: `__Host-rollcall_session=${expires}.${nonce}.${'A'.repeat(43)}` }
 
     const answers = []
     for (let i = 0; i < 11; i += 1) answers.push((await console.ask('/api/me', { token: null, headers })).status)
@@ -164,7 +166,7 @@ describe('a cookie', () => {
     const logout = await console.ask('/api/logout', { method: 'POST', token: null, headers })
 
     expect(logout.status).toBe(200)
-    expect(logout.headers.get('set-cookie')).toMatch(/^rollcall_session=; Max-Age=0; Path=\//)
+    expect(logout.headers.get('set-cookie')).toMatch(/^__Host-rollcall_session=; Max-Age=0; Path=\//)
   })
 })
 

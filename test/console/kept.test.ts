@@ -33,14 +33,32 @@ it('a read that takes longer than it is kept is shared all the same, and kept fr
   }
 
   const first = kept('a', { forMs: 100 }, slow)
-  clock.now = 1_000
+  clock.now = 101
   const second = kept('a', { forMs: 100 }, slow)
   end()
   await Promise.all([first, second])
-  clock.now = 1_099
+  clock.now = 101 + 1_009
   await kept('a', { forMs: 100 }, read)
 
   expect(count()).toBe(1)
+})
+
+it('what takes long to read is kept ten times as long', async () => {
+  const clock = { now: 0 }
+  const kept = openKept(() => clock.now)
+  const { read, count } = counting()
+  const slow = () => {
+    clock.now += 1_000
+    return read()
+  }
+
+  await kept('a', { forMs: 100 }, slow)
+  clock.now += 9_999
+  await kept('a', { forMs: 100 }, slow)
+  clock.now += 1
+  await kept('a', { forMs: 100 }, slow)
+
+  expect(count()).toBe(2)
 })
 
 it('what is of another version is read anew at once', async () => {
@@ -63,13 +81,13 @@ it('a read that fails fails for who shares it, and is not kept', async () => {
   expect([failed.map(({ status }) => status), again]).toEqual([['rejected', 'rejected'], 'back'])
 })
 
-it('no more than 100 names are kept, however many are asked for', async () => {
+it('no more than 1,000 names are kept, however many are asked for', async () => {
   const kept = openKept(() => 0)
   const { read, count } = counting()
-  for (let i = 0; i <= 100; i += 1) await kept(`name ${i}`, { forMs: 100 }, read)
+  for (let i = 0; i <= 1_000; i += 1) await kept(`name ${i}`, { forMs: 100 }, read)
 
-  await kept('name 100', { forMs: 100 }, read)
+  await kept('name 1000', { forMs: 100 }, read)
   await kept('name 0', { forMs: 100 }, read)
 
-  expect(count()).toBe(102)
+  expect(count()).toBe(1_002)
 })

@@ -69,23 +69,60 @@ describe('the request of an event', () => {
   })
 })
 
-it('an answer is a status, one value for each header, and a text', async () => {
-  const response = new Response('ü', { status: 201, headers: { 'set-cookie': 'a=b', 'content-type': 'text/plain' } })
+it('a body that came as base64 is what it was, and a name may have several values', async () => {
+  const body = Buffer.from('{"ü":1}').toString('base64')
 
-  expect(await answerOf(response)).toEqual({
-    statusCode: 201,
-    headers: { 'set-cookie': 'a=b', 'content-type': 'text/plain' },
-    body: 'ü',
+  const { request } = requestOf({ ...event, body, isBase64Encoded: true, queryString: { a: ['1', '2'], b: '3' } })
+
+  expect(await request.text()).toBe('{"ü":1}')
+  expect(new URL(request.url).search).toBe('?a=1&a=2&b=3')
+})
+
+describe('an answer', () => {
+  it('is a status, one value for each header, and a text', async () => {
+    const response = new Response('ü', { status: 201, headers: { 'set-cookie': 'a=b', 'content-type': 'text/plain' } })
+
+    expect(await answerOf(response)).toEqual({
+      statusCode: 201,
+      headers: { 'set-cookie': 'a=b', 'content-type': 'text/plain' },
+      body: 'ü',
+    })
+  })
+
+  it('keeps cookies and JSON out of the first 8 KB, which SCF writes into its log', async () => {
+    const headers = { 'set-cookie': 'a=cookie', 'content-type': 'application/json' }
+
+    const answer = await answerOf(new Response('{"secret":"whsec_x"}', { headers }))
+
+    expect(JSON.parse(answer.body)).toEqual({ secret: 'whsec_x' })
+    expect(JSON.stringify(answer).slice(0, 8_192)).not.toMatch(/cookie|secret/)
+  })
+
+  it('without a body has none', async () => {
+    const response = new Response(null, { status: 304, headers: { 'content-type': 'application/json' } })
+
+    expect((await answerOf(response)).body).toBe('')
   })
 })
 
-it('takes for an address what may be one, since it is logged', () => {
+describe('an address', () => {
   const addressOf = (value: string) => requestOf({ headers: { 'X-Scf-Remote-Addr': value } }).address
 
-  expect(['198.51.100.7', '2001:db8::7', 'a\nb', '1'.repeat(1_000)].map(addressOf)).toEqual([
-    '198.51.100.7',
-    '2001:db8::7',
-    '',
-    '',
-  ])
+  it.each([
+    ['198.51.100.7', '198.51.100.7'],
+    ['198.51.100.7:4711', '198.51.100.7'],
+    ['2001:db8::7', '2001:db8::7'],
+    ['[2001:db8::7]:4711', '2001:db8::7'],
+    ['a\nb', ''],
+    ['::::', ''],
+    ['1'.repeat(1_000), ''],
+  ])('given as %j is %j, since it is counted by and logged', (given, address) => {
+    expect(addressOf(given)).toBe(address)
+  })
+
+  it('is unknown where the client gave one, too', () => {
+    const headers = { 'x-scf-remote-addr': '198.51.100.7', 'X-Scf-Remote-Addr': '203.0.113.9' }
+
+    expect(requestOf({ headers }).address).toBe('')
+  })
 })
