@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type * as schemas from '../../lib/console/schemas.ts'
 import { drain } from '../../lib/deliver.ts'
-import { closeSession, createSession, startSession } from '../../lib/local/simulator/simulator.ts'
+import { breakSession, closeSession, createSession, startSession } from '../../lib/local/simulator/simulator.ts'
 import { reconcile } from '../../lib/reconcile.ts'
 import { seed } from '../support/seed.ts'
 import { loopbackPoster, openWorld, type SimulatedAccount, type World } from '../support/world.ts'
@@ -248,6 +248,24 @@ describe('a stream address', () => {
     expect(refused.map(({ status }) => status)).toEqual([403, 403])
     expect(masked.map(({ status, text }) => [status, text.includes('rtmp://')])).toEqual(all.map(() => [200, false]))
     expect(console.logged.join()).not.toContain('rtmp://')
+  })
+
+  it('is not shown either where the API repeats it in what it says of a failure', async () => {
+    const id = begin('abc')
+    await tick()
+    breakSession(api.simulator, id)
+    api.simulator.sessions.get(id)!.errorMessage = 'cannot push to rtmp://live.example/live/m1?txSecret=abc: refused'
+    await tick()
+    const masked = 'cannot push to … refused'
+    const places = [`/api/sessions/default/${id}/1`, '/api/events']
+
+    const told = await Promise.all([...places, '/api/sessions'].map((place) => console.ask(place, { token: READ })))
+    const shown = await Promise.all(places.map((place) => console.ask(`${place}?unmasked=true`)))
+
+    expect(told.map(({ text }) => [text.includes(masked), text.includes('txSecret')])).toEqual(
+      told.map(() => [true, false]),
+    )
+    expect(shown.map(({ text }) => text.includes('txSecret'))).toEqual([true, true])
   })
 })
 
