@@ -13,18 +13,21 @@ const MOST = 100
 
 /** Keeps what was read, so that many open pages cost the database as much as one. */
 export function openKept(now: () => number): Kept {
-  const kept = new Map<string, { until: number; version: string; value: Promise<unknown> }>()
+  const kept = new Map<string, { since: number; until: number; version: string; value: Promise<unknown> }>()
   return (name, { forMs, version = '' }, read) => {
     const known = kept.get(name)
-    if (known && known.until > now() && known.version === version) return known.value as ReturnType<typeof read>
+    const at = now()
+    // A clock that is set back would make it last.
+    const isFresh = known !== undefined && known.since <= at && known.until > at
+    if (isFresh && known.version === version) return known.value as ReturnType<typeof read>
     const value = read()
-    const mine = { until: Infinity, version, value }
+    const mine = { since: -Infinity, until: Infinity, version, value }
     kept.delete(name)
     kept.set(name, mine)
     const [oldest] = kept.keys()
     if (kept.size > MOST && oldest !== undefined) kept.delete(oldest)
     value.then(
-      () => (mine.until = now() + forMs),
+      () => Object.assign(mine, { since: now(), until: now() + forMs }),
       () => void (kept.get(name) === mine && kept.delete(name)),
     )
     return value

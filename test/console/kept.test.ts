@@ -43,6 +43,20 @@ it('a read that takes longer than it is kept is shared all the same, and kept fr
   expect(count()).toBe(1)
 })
 
+it('a clock that is set back makes nothing last', async () => {
+  const clock = { now: 3_600_000 }
+  const kept = openKept(() => clock.now)
+  const { read } = counting()
+
+  const before = await kept('a', { forMs: 100 }, read)
+  clock.now = 0
+  const after = await kept('a', { forMs: 100 }, read)
+  clock.now = 99
+  const soon = await kept('a', { forMs: 100 }, read)
+
+  expect([before, after, soon]).toEqual([1, 2, 2])
+})
+
 it('what is of another version is read anew at once', async () => {
   const kept = openKept(() => 0)
   const { read } = counting()
