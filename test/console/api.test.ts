@@ -345,6 +345,13 @@ describe('an endpoint', () => {
     expect(of(bad.id)?.latency?.attempts).toBe(1)
   })
 
+  it('that is not there makes no account when it is changed', async () => {
+    const answer = await console.ask('/api/endpoints/ep_none', { method: 'PATCH', body: { account: 'mistyped' } })
+
+    expect(answer.status).toBe(404)
+    expect((await get<schemas.Me>('/api/me')).accounts).toEqual([])
+  })
+
   it.each([
     ['a private address', { url: 'http://10.0.0.1/' }],
     ['the metadata service', { url: 'http://169.254.169.254/latest' }],
