@@ -83,9 +83,12 @@ const WINDOW_MS = 60_000
 const MOST_OF_ONE = 10
 const MOST_OF_ALL = 100
 
-/** Those of the last minute: never more than may be, since who is refused is not noted again. */
+/**
+ * Those of the last minute: never more than may be, since who is refused is not noted again. None of the future: a clock that is
+ * set back must not make a minute longer.
+ */
 export const recent = (failures: readonly Failure[], now: number): Failure[] =>
-  failures.filter(({ at }) => at > now - WINDOW_MS)
+  failures.filter(({ at }) => at > now - WINDOW_MS && at <= now)
 
 /** For how many more seconds no token from that address is looked at; 0: it is. */
 export const refusedForSeconds = (failures: readonly Failure[], address: string, now: number): number =>

@@ -136,13 +136,18 @@ const STATUS: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
 }
 
 function serveError(c: Context<Env>, error: unknown, log: Log): Response {
-  const fault = explainDatabaseError(error)
+  const fault = isCutOff(c, error) ? CUT_OFF : explainDatabaseError(error)
   const refusal = refusalOf(fault)
   if (refusal.status >= 500) log('error', 'console failed', { path: pathOf(c), error: describe(fault) })
   if (refusal.code === 'database_unreachable') c.env.lost?.()
   for (const [name, value] of Object.entries(refusal.headers)) c.header(name, value)
   return c.json({ error: { code: refusal.code, message: refusal.message } }, refusal.status)
 }
+
+const CUT_OFF = new AppError('input_invalid', 'the body did not come whole')
+
+/** Whoever asks left before all was there, by an error that looks like one of the database's. */
+const isCutOff = (c: Context, error: unknown) => c.req.raw.signal.aborted && codeOf(error) === 'ECONNRESET'
 
 function refusalOf(fault: unknown): Refusal {
   if (fault instanceof Refusal) return fault

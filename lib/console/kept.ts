@@ -13,22 +13,31 @@ const MOST = 1_000
 /** So that one page that is open leaves the database nine tenths of its time, whatever it asks for. */
 const REST = 10
 
+interface Entry {
+  since: number
+  until: number
+  version: string
+  value: Promise<unknown>
+}
+
 /** Keeps what was read, so that many open pages cost the database as much as one. */
 export function openKept(now: () => number): Kept {
-  const kept = new Map<string, { until: number; version: string; value: Promise<unknown> }>()
+  const kept = new Map<string, Entry>()
+  // A clock that is set back must not make it last.
+  const isFresh = ({ since, until }: Entry) => since <= now() && now() < until
   return (name, { forMs, version = '' }, read) => {
     const known = kept.get(name)
-    if (known && known.until > now() && known.version === version) return known.value as ReturnType<typeof read>
-    for (const [other, { until }] of kept) if (until <= now()) kept.delete(other)
+    if (known && isFresh(known) && known.version === version) return known.value as ReturnType<typeof read>
+    for (const [other, entry] of kept) if (!isFresh(entry)) kept.delete(other)
     const startedAt = now()
     const value = read()
-    const mine = { until: Infinity, version, value }
+    const mine: Entry = { since: -Infinity, until: Infinity, version, value }
     kept.delete(name)
     kept.set(name, mine)
     const [oldest] = kept.keys()
     if (kept.size > MOST && oldest !== undefined) kept.delete(oldest)
     value.then(
-      () => (mine.until = now() + Math.max(forMs, REST * (now() - startedAt))),
+      () => Object.assign(mine, { since: now(), until: now() + Math.max(forMs, REST * (now() - startedAt)) }),
       () => void (kept.get(name) === mine && kept.delete(name)),
     )
     return value

@@ -27,13 +27,16 @@ const flag = v.pipe(
   v.transform((said) => said === 'true'),
 )
 /** No year beyond 9999, nor any before there were such clocks. */
+const LAST = Date.parse('9999-12-31T23:59:59.999Z')
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/
+/** The 31st of a month that has none would be a day of the next. */
+const isDay = (day: string) => new Date(`${day}T00:00:00Z`).getUTCDate() === Number(day.slice(8))
 const moment = v.pipe(
   v.string(),
   v.regex(TIME, 'is no time such as 2026-11-22T10:00:00Z'),
   v.metadata({ becomes: { type: 'string', format: 'date-time' } }),
-  v.transform((said) => new Date(said)),
-  v.check((at) => at.getTime() >= 0, 'is no time that there is'),
+  v.transform((said) => new Date(isDay(said.slice(0, 10)) ? said : Number.NaN)),
+  v.check((at) => at.getTime() >= 0 && at.getTime() <= LAST, 'is no time that there is'),
 )
 /** As reports take it: which moment that is depends on a time zone, which Postgres knows. */
 const dayOrTime = v.pipe(

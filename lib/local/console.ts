@@ -27,7 +27,6 @@ export async function serveConsole({
       const { socket } = (env as { incoming: IncomingMessage }).incoming
       return answer(request, { address: socket.remoteAddress ?? '' })
     },
-    overrideGlobalObjects: false,
   }) as Server
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

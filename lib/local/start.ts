@@ -74,8 +74,11 @@ export async function start({ environment, folder, tickSeconds, say }: StartOpti
       ...api.environment,
     }
     undo.push(writeRunning(folder, running))
+    // Its own connections: whoever asks it much must not make a tick wait for one.
+    const consoleDb = openDatabase(database.url, { queryTimeoutMs: 20_000 })
+    undo.push(() => consoleDb.destroy())
     const page = await serveConsole({
-      db,
+      db: consoleDb,
       keyring,
       poster,
       addressGuard: guard,

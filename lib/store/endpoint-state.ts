@@ -13,10 +13,14 @@ export function pauseEndpoint(db: Kysely<Database>, id: string, reason: string):
   })
 }
 
-/** Stops deliveries to an endpoint, and announces it; its events are kept as pending. Throws `not_found`. */
+/**
+ * Stops deliveries to an endpoint, and announces it; its events are kept as pending. One that is half removed stays so. Throws
+ * `not_found`.
+ */
 export function disableEndpoint(db: Kysely<Database>, id: string, reason: string): Promise<void> {
   return db.transaction().execute(async (tx) => {
-    const { state } = await lockEndpoint(tx, id)
+    const { state, state_reason } = await lockEndpoint(tx, id)
+    if (state_reason === BEING_REMOVED) return
     await setState(tx, id, 'disabled', reason)
     if (state !== 'disabled') await announceDisabled(tx, [id])
   })

@@ -84,9 +84,9 @@ export async function updateEndpoint(
   settings: Partial<EndpointSettings>,
   keyring: Keyring = [],
 ): Promise<Endpoint> {
-  const columns = await toColumns(db, id, settings, keyring)
   await db.transaction().execute(async (tx) => {
     const { url, must_prove, state } = await lockEndpoint(tx, id)
+    const columns = await toColumns(tx, id, settings, keyring)
     const isMoved = columns.url !== undefined && columns.url !== url
     const proof = isMoved && must_prove ? { proved_at: null, ...(state === 'active' && UNPROVED) } : {}
     await tx

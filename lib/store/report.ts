@@ -33,8 +33,11 @@ export function findQuestion(name: string): Question {
   return question
 }
 
-/** The answer to a question. Throws `input_invalid`, or `not_found` for an account that does not exist. */
-export function runReport(db: Kysely<Database>, question: Question, asked: Asked): Promise<Report> {
+/**
+ * The answer to a question. Throws `input_invalid`, also for what takes longer than `withinMs` to answer, or `not_found` for an
+ * account that does not exist.
+ */
+export function runReport(db: Kysely<Database>, question: Question, asked: Asked, withinMs = 25_000): Promise<Report> {
   if (asked.channels === undefined && takes(question, 'channels')) {
     throw new AppError('input_invalid', `${question.name} needs --channels, the number of channels that were bought`)
   }
@@ -42,6 +45,8 @@ export function runReport(db: Kysely<Database>, question: Question, asked: Asked
     .transaction()
     .setAccessMode('read only')
     .execute(async (tx) => {
+      // Whoever stops waiting for an answer does not stop the server's work at it.
+      await sql`select set_config('statement_timeout', ${String(withinMs)}, true)`.execute(tx)
       await setTimezone(tx, asked.timezone)
       await assertAccount(tx, asked.account)
       const span = await readSpan(tx, asked, question.days)
@@ -50,11 +55,14 @@ export function runReport(db: Kysely<Database>, question: Question, asked: Asked
     .catch((error: unknown) => {
       // What a function of the schema refuses, it says for people.
       const isRefused = error instanceof Error && codeOf(error) === INVALID_PARAMETER
-      throw isRefused ? new AppError('input_invalid', error.message) : error
+      if (isRefused) throw new AppError('input_invalid', error.message)
+      if (codeOf(error) !== QUERY_CANCELED) throw error
+      throw new AppError('input_invalid', `the answer takes longer than ${withinMs / 1_000} s: ask for less time`)
     })
 }
 
 const INVALID_PARAMETER = '22023'
+const QUERY_CANCELED = '57014'
 
 async function setTimezone(tx: Transaction<Database>, timezone: string | undefined): Promise<void> {
   if (timezone === undefined) return

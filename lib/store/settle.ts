@@ -2,6 +2,7 @@ import { type Kysely, sql, type Transaction } from 'kysely'
 import { FULL_PACE, type Outcome, type Verdict } from '../core/retry.ts'
 import type { Claim } from './claim.ts'
 import type { Database } from './database.ts'
+import { BEING_REMOVED } from './endpoint.ts'
 import { announceDead, announceDisabled } from './operator.ts'
 
 /** What one attempt came to. */
@@ -87,8 +88,10 @@ async function settleAll(db: Kysely<Database>, settlements: Settlement[]): Promi
         array_agg(due_at) filter (where attempts = number) as leases
       from judged group by endpoint_id
     ), affected as materialized (
-      -- What is said at one URL disables nobody at another, and only under the lock is it sure which one it is.
-      select id, case when url = disabling_url and state <> 'disabled' then disable end as disable
+      -- What is said at one URL disables nobody at another, and only under the lock is it sure which one it is. One that is
+      -- half removed stays so, or it could be enabled again.
+      select id, case when url = disabling_url and state <> 'disabled' and state_reason is distinct from ${BEING_REMOVED}
+        then disable end as disable
       from endpoint join met on endpoint_id = id
       where failed > 0 or hold_ms > 0 or disable is not null or pace is not null or probe_until is not null
       order by id for no key update of endpoint

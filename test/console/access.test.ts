@@ -262,6 +262,8 @@ describe('who fails too often', () => {
     expect(refusedForSeconds(failures, 'b', 9_000)).toBe(0)
     expect(refusedForSeconds(failures, 'a', 60_000)).toBe(0)
     expect(refusedForSeconds([], 'a', 0)).toBe(0)
+    // The clock was set back since.
+    expect(refusedForSeconds(failures, 'a', -3_600_000)).toBe(0)
   })
 
   it('does not count who brings nothing: a page that is open without a login', async () => {

@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type * as schemas from '../../lib/console/schemas.ts'
 import { drain } from '../../lib/deliver.ts'
-import { closeSession, createSession, startSession } from '../../lib/local/simulator/simulator.ts'
+import { breakSession, closeSession, createSession, startSession } from '../../lib/local/simulator/simulator.ts'
 import { reconcile } from '../../lib/reconcile.ts'
 import { seed } from '../support/seed.ts'
 import { loopbackPoster, openWorld, type SimulatedAccount, type World } from '../support/world.ts'
@@ -249,6 +249,24 @@ describe('a stream address', () => {
     expect(masked.map(({ status, text }) => [status, text.includes('rtmp://')])).toEqual(all.map(() => [200, false]))
     expect(console.logged.join()).not.toContain('rtmp://')
   })
+
+  it('is not shown either where the API repeats it in what it says of a failure', async () => {
+    const id = begin('abc')
+    await tick()
+    breakSession(api.simulator, id)
+    api.simulator.sessions.get(id)!.errorMessage = 'cannot push to rtmp://live.example/live/m1?txSecret=abc: refused'
+    await tick()
+    const masked = 'cannot push to … refused'
+    const places = [`/api/sessions/default/${id}/1`, '/api/events']
+
+    const told = await Promise.all([...places, '/api/sessions'].map((place) => console.ask(place, { token: READ })))
+    const shown = await Promise.all(places.map((place) => console.ask(`${place}?unmasked=true`)))
+
+    expect(told.map(({ text }) => [text.includes(masked), text.includes('txSecret')])).toEqual(
+      told.map(() => [true, false]),
+    )
+    expect(shown.map(({ text }) => text.includes('txSecret'))).toEqual([true, true])
+  })
 })
 
 describe('events', () => {
@@ -325,6 +343,13 @@ describe('an endpoint', () => {
     expect(of(good.id)?.latency?.attempts).toBe(2)
     expect(of(bad.id)).toMatchObject({ pending: 2, lastError: { outcome: 'answered', status: 500 } })
     expect(of(bad.id)?.latency?.attempts).toBe(1)
+  })
+
+  it('that is not there makes no account when it is changed', async () => {
+    const answer = await console.ask('/api/endpoints/ep_none', { method: 'PATCH', body: { account: 'mistyped' } })
+
+    expect(answer.status).toBe(404)
+    expect((await get<schemas.Me>('/api/me')).accounts).toEqual([])
   })
 
   it.each([
@@ -432,6 +457,23 @@ describe('reports', () => {
     expect(answers.map(({ status }) => status)).toEqual(reports.map(() => 200))
     expect(days.columns).toContain('peak')
     expect(days.truncated).toBe(false)
+  })
+
+  it('that take too long are refused, and the database stops working at them', async () => {
+    await sql`create or replace function report.concurrency("from" timestamptz, "to" timestamptz, step interval)
+      returns table (account text, bucket timestamptz, peak integer) language sql
+      as 'select null::text, null::timestamptz, null::integer from pg_sleep(40)'`.execute(world.db)
+
+    const answer = await console.ask('/api/reports/peak-concurrency')
+
+    const { rows } = await sql`
+      select query from pg_stat_activity
+      where datname = current_database() and state = 'active' and pid <> pg_backend_pid()`.execute(world.db)
+    expect([answer.status, answer.json]).toEqual([
+      400,
+      { error: { code: 'input_invalid', message: 'the answer takes longer than 15 s: ask for less time' } },
+    ])
+    expect(rows).toEqual([])
   })
 
   it.each(['timezone=Nowhere', 'from=2026-02-30', 'from=2026-02-02&to=2026-02-01', 'channels=0', 'account=-'])(

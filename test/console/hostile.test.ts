@@ -70,6 +70,8 @@ describe('a question that nobody should ask', () => {
     ['a time after time', '/api/sessions?from=9999-12-31T23:59:59Z', 200],
     ['a time with a year of six digits', '/api/sessions?from=%2B275760-09-13T00:00:00Z', 400],
     ['a day that is not there', '/api/sessions?from=2026-02-31T25:00:00Z', 400],
+    ['the 31st of February', '/api/sessions?from=2026-02-31T00:00:00Z', 400],
+    ['a time beyond the last year', `/api/timeline?to=${enc('9999-12-31T23:59:59-23:59')}`, 400],
     ['a time in words', '/api/sessions?from=infinity', 400],
     ['from after to', '/api/timeline?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z', 400],
     ['a timeline of ten thousand years', '/api/timeline?from=0001-01-01T00:00:00Z&to=9999-01-01T00:00:00Z', 400],

@@ -61,6 +61,20 @@ it('what takes long to read is kept ten times as long', async () => {
   expect(count()).toBe(2)
 })
 
+it('a clock that is set back makes nothing last', async () => {
+  const clock = { now: 3_600_000 }
+  const kept = openKept(() => clock.now)
+  const { read } = counting()
+
+  const before = await kept('a', { forMs: 100 }, read)
+  clock.now = 0
+  const after = await kept('a', { forMs: 100 }, read)
+  clock.now = 99
+  const soon = await kept('a', { forMs: 100 }, read)
+
+  expect([before, after, soon]).toEqual([1, 2, 2])
+})
+
 it('what is of another version is read anew at once', async () => {
   const kept = openKept(() => 0)
   const { read } = counting()

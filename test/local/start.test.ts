@@ -169,6 +169,31 @@ describe('rollcall start', () => {
     expect(ticks() - before).toBeGreaterThanOrEqual(6)
   }, 90_000)
 
+  it('keeps ticking while many ask its console what takes long to answer', async () => {
+    const token = 'r'.repeat(32)
+    const one = begin({ CONSOLE_READ_TOKENS: token })
+    const [, url = ''] = await one.printed(/^console {5}(http:\/\/127\.0\.0\.1:\d+)\//m)
+    await one.printed(RECEIVED)
+    const { environment } = JSON.parse(readFileSync(runningFile(), 'utf8')) as { environment: { DATABASE_URL: string } }
+    await query(
+      environment.DATABASE_URL,
+      `create or replace function report.concurrency("from" timestamptz, "to" timestamptz, step interval)
+        returns table (account text, bucket timestamptz, peak integer) language sql
+        as 'select null::text, null::timestamptz, null::integer from pg_sleep(9)'`,
+    )
+    const headers = { authorization: `Bearer ${token}` }
+
+    const asked = Array.from({ length: 8 }, () => fetch(`${url}/api/reports/peak-concurrency`, { headers }))
+    await sleep(500)
+    const ticks = () => one.output.stdout.match(/ tick /g)?.length ?? 0
+    const before = ticks()
+    await sleep(7_000)
+    const during = ticks() - before
+    await Promise.allSettled(asked)
+
+    expect(during).toBeGreaterThanOrEqual(5)
+  }, 90_000)
+
   it('lets commands in its folder work although DATABASE_URL is set to nothing, which counts as unset', async () => {
     const one = begin()
     await one.printed(RECEIVED)

@@ -2,8 +2,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { sql } from 'kysely'
 import { drain } from '../../lib/deliver.ts'
-import { addEndpoint, removeEndpoint, showEndpoint, updateEndpoint } from '../../lib/store/endpoint.ts'
-import { enableEndpoint } from '../../lib/store/endpoint-state.ts'
+import type { Verdict } from '../../lib/core/retry.ts'
+import type { Claim } from '../../lib/store/claim.ts'
+import { addEndpoint, BEING_REMOVED, removeEndpoint, showEndpoint, updateEndpoint } from '../../lib/store/endpoint.ts'
+import { settle } from '../../lib/store/settle.ts'
+import { disableEndpoint, enableEndpoint } from '../../lib/store/endpoint-state.ts'
 import { claimAll } from '../support/claim.ts'
 import { eventually } from '../support/receiver.ts'
 import { seed } from '../support/seed.ts'
@@ -16,6 +19,16 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
+const settleAs = (claim: Claim, verdict: Verdict) =>
+  settle(world.db, [
+    {
+      claim,
+      sentAt: new Date(),
+      durationMs: 1,
+      outcome: { kind: 'answered', status: 410, retryAfterMs: null },
+      verdict,
+    },
+  ])
 const add = async () => (await addEndpoint(world.db, { url: 'http://127.0.0.1:9/', events: ['*'] })).id
 
 describe('a removal', () => {
@@ -74,6 +87,24 @@ describe('a removal', () => {
     await removeEndpoint(world.db, id)
 
     expect(await world.db.selectFrom('endpoint').select('id').execute()).toEqual([])
+  })
+
+  test.each<[string, (claims: Claim[]) => Promise<unknown>]>([
+    ['somebody disables it', ([claim]) => disableEndpoint(world.db, claim!.endpointId, 'by a test')],
+    ['what was under way says that it is gone', ([claim]) => settleAs(claim!, { kind: 'disable', reason: 'gone' })],
+  ])('that was stopped halfway is not forgotten when %s', async (_, meanwhile) => {
+    const id = await add()
+    await seed(world.db, { sessions: 1 })
+    const claims = await claimAll(world.db)
+    await world.db.transaction().execute(async (tx) => {
+      await sql`select from delivery for update`.execute(tx)
+      await expect(removeEndpoint(world.other, id)).rejects.toThrow(/lock timeout/)
+    })
+
+    await meanwhile(claims)
+
+    expect(await showEndpoint(world.db, id)).toMatchObject({ state: 'paused', stateReason: BEING_REMOVED })
+    await expect(enableEndpoint(world.db, id, 'all')).rejects.toThrow(/half removed/)
   })
 
   test('under drains that send and fail disturbs none of them, and others get everything', async () => {

@@ -14,7 +14,10 @@ export const accessRoutes = [
     answer: schemas.health,
     refusals: [503],
     handle: async ({ services: { db, kept }, c }) => {
-      const ok = await kept('health', { forMs: HEALTH_MS }, () => isWell(askDatabase(db)))
+      const ok = await kept('health', { forMs: HEALTH_MS }, () => inTime(askDatabase(db))).then(
+        () => true,
+        () => false,
+      )
       return c.json({ ok }, ok ? 200 : 503)
     },
   }),
@@ -72,14 +75,8 @@ export const accessRoutes = [
 ]
 
 /** A database that hangs is not well. */
-function isWell(asked: Promise<void>): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, PATIENCE_MS, false)
-    asked
-      .then(
-        () => resolve(true),
-        () => resolve(false),
-      )
-      .finally(() => clearTimeout(timer))
-  })
+async function inTime(asked: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => (timer = setTimeout(reject, PATIENCE_MS, new Error('no answer'))))
+  await Promise.race([asked, late]).finally(() => clearTimeout(timer))
 }

@@ -39,7 +39,10 @@ export const sessionRoutes = [
       await assertKnown(db, search.account)
       const below = cursor === undefined ? {} : { below: placeOf(cursor) }
       const { sessions, next } = await searchSessions(db, search, { ...below, limit })
-      return { sessions, next: next && `${next.firstSeenAt.getTime()}.${next.row}` }
+      return {
+        sessions: sessions.map((one) => ({ ...one, error: maskedError(one.error) })),
+        next: next && `${next.firstSeenAt.getTime()}.${next.row}`,
+      }
     },
   }),
 
@@ -55,9 +58,9 @@ export const sessionRoutes = [
       if (unmasked) assertMayUnmask(caller)
       const life = await readLife(db, path)
       if (!life) throw new AppError('not_found', 'there is no such session')
-      const { playStreamAddr } = life.session
-      const session = { ...life.session, playStreamAddr: unmasked ? playStreamAddr : null, masked: !unmasked }
-      return { ...life, session }
+      const { session } = life
+      const shown = unmasked ? session : { ...session, playStreamAddr: null, error: maskedError(session.error) }
+      return { ...life, session: { ...shown, masked: !unmasked } }
     },
   }),
 
@@ -84,13 +87,19 @@ export const sessionRoutes = [
   }),
 ]
 
-type Body = Record<string, unknown> & { data?: { session?: { playStreamAddr?: unknown } } }
+type ApiError = { code: number; message: string | null } | null
+type Body = Record<string, unknown> & { data?: { session?: { playStreamAddr?: unknown }; error?: ApiError } }
 
 function masked(body: Body): Record<string, unknown> {
-  const session = body.data?.session
+  const { session, error = null } = body.data ?? {}
   if (!session) return body
-  return { ...body, data: { ...body.data, session: { ...session, playStreamAddr: null } } }
+  const shown = { session: { ...session, playStreamAddr: null }, error: maskedError(error) }
+  return { ...body, data: { ...body.data, ...shown } }
 }
+
+/** What the API says of a failure may repeat a stream address. */
+const maskedError = (error: ApiError) =>
+  error && { ...error, message: error.message?.replaceAll(/\S*:\/\/\S*/g, '…') ?? null }
 
 function assertMayUnmask(caller: Caller | null): void {
   if (caller?.scope !== 'write') {
