@@ -1,6 +1,11 @@
+import type { Kysely } from 'kysely'
 import { AppError } from '../errors.ts'
+import { listAccounts } from '../store/console/accounts.ts'
+import type { Database } from '../store/database.ts'
 
-/** Throws `not_found` where somebody asked for an account, and none was found. */
-export function assertAccount(account: string | undefined, found: readonly unknown[]): void {
-  if (account !== undefined && found.length === 0) throw new AppError('not_found', 'there is no account of that name')
+export const unknownAccount = () => new AppError('not_found', 'there is no account of that name')
+
+/** Throws `not_found` where somebody asks for an account that never was. */
+export async function assertAccount(db: Kysely<Database>, account: string | undefined): Promise<void> {
+  if (account !== undefined && !(await listAccounts(db)).includes(account)) throw unknownAccount()
 }

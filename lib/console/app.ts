@@ -1,5 +1,5 @@
-// The console as a web application: from a Request to a Response, for whatever serves it. It must never answer with a stack,
-// a secret or, unless who may write asks for it, a stream address; nor log any of them.
+// The console as a web application: from a Request to a Response, for whatever serves it. It must never answer with a stack
+// or, unless who may write asks for it, a stream address; and never log these, a token, a secret or a body.
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { secureHeaders } from 'hono/secure-headers'
@@ -77,7 +77,7 @@ async function serveRoute(c: Context<Env>, route: Route, services: Services): Pr
   return answer instanceof Response ? answer : c.json(answer, route.status ?? 200)
 }
 
-/** A name that comes twice is refused: which of them is meant, each reader would take otherwise. */
+/** A name given twice is refused: readers disagree on which one counts. */
 function queryOf(c: Context): Record<string, string> {
   const pairs = [...new URL(c.req.url).searchParams]
   const names = new Set(pairs.map(([name]) => name))
@@ -158,7 +158,7 @@ function refusalOf(fault: unknown): Refusal {
   return new Refusal(500, 'internal', 'this should not have happened; the log has more')
 }
 
-/** As hostile as anybody likes. */
+/** Whoever asks writes it: without line breaks, and short enough for a log. */
 const pathOf = (c: Context) => inert(c.req.path).slice(0, 200)
 
 const timed = (log: Log, now: () => number) => async (c: Context<Env>, next: () => Promise<void>) => {

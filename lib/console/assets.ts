@@ -6,5 +6,5 @@ export interface Asset {
   immutable: boolean
 }
 
-/** The page's files by their paths. Every bundle has those that lib/deploy/page.ts makes of lib/console/page in place of none. */
+/** The page's files by their paths. None here: lib/deploy/page.ts puts the built page in their place in every bundle. */
 export const assets: Readonly<Record<string, Asset>> = {}

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import { countForMetrics } from '../store/console/now.ts'
+import { countForMetrics } from '../store/console/metrics.ts'
 import type { Database } from '../store/database.ts'
 import { readBacklog, readLastTicks } from '../store/status.ts'
 

@@ -51,28 +51,23 @@ export function openApi(routes: readonly Route[]): Json {
 }
 
 /** The statuses that a route refuses with. */
-export function refusalsOf({ method, scope, schemas, refusals = [] }: Route): number[] {
+function refusalsOf({ method, scope, schemas, refusals = [] }: Route): number[] {
   const ofAll = [400, 503]
   const ofGuarded = scope === 'none' ? [] : [401, 429]
   const ofChanges = method === 'GET' ? [] : [403, 413]
-  const ofUnmasked = schemas.query && 'entries' in schemas.query && hasUnmasked(schemas.query) ? [403] : []
   const ofBodies = schemas.body ? [415] : []
-  return [...new Set([...ofAll, ...ofGuarded, ...ofChanges, ...ofUnmasked, ...ofBodies, ...refusals])].sort(
-    (a, b) => a - b,
-  )
+  return [...new Set([...ofAll, ...ofGuarded, ...ofChanges, ...ofBodies, ...refusals])].sort((a, b) => a - b)
 }
 
-const hasUnmasked = (query: object) => 'unmasked' in (Reflect.get(query, 'entries') as object)
-
 function operationOf(route: Route): Json {
-  const { method, place, scope, summary, schemas, answer, status = 200, type = 'application/json' } = route
+  const { method, place, scope, summary, schemas, answer, others = {}, status = 200, type = 'application/json' } = route
   const failure = { 'application/json': { schema: { $ref: '#/components/schemas/Failure' } } }
-  const responses: Json = {
-    [status]: { description: summary, content: { [type]: { schema: jsonSchemaOf(answer, 'output') } } },
-  }
+  const content = { [type]: { schema: jsonSchemaOf(answer, 'output') } }
+  const responses: Json = { [status]: { description: summary, content } }
   for (const refusal of refusalsOf(route)) responses[refusal] = { description: MEANINGS[refusal], content: failure }
-  if (place === '/healthz') responses[503] = { ...(responses[status] as Json), description: 'It does not' }
-  if (place === '/api/now') responses[304] = { description: 'Nothing changed since the ETag of `if-none-match`' }
+  for (const [other, description] of Object.entries(others)) {
+    responses[other] = { description, ...(other !== '304' && { content }) }
+  }
   const names = place.split('/').filter((part) => part !== '' && part !== 'api')
   return {
     operationId: [method.toLowerCase(), ...names.map((name) => name.replaceAll(/\W/g, '_'))].join('_'),

@@ -64,6 +64,8 @@ interface Declaration<
   status?: 200 | 201 | 303
   /** Of its answer, where that is no JSON. */
   type?: string
+  /** Statuses that it answers with, too, and what they mean: with the same answer, but for 304. */
+  others?: Readonly<Record<number, string>>
   /** Statuses that only this route refuses with. */
   refusals?: readonly number[]
   handle: (asked: Asked<Given<Path>, Given<Query>, Given<Body>>) => Promise<Sent<v.InferOutput<Answer>> | Response>

@@ -331,7 +331,7 @@ export const endpointHealth = v.object({
   ...endpoint.entries,
   /** Since when the oldest delivery waits that could have been made. */
   oldestDueAt: v.nullable(time),
-  /** Of the attempts of the last hour, at most 1,000. */
+  /** Of the attempts of the last hour, of at most 1,000 deliveries. */
   latency: v.nullable(v.object({ p50Ms: count, p95Ms: count, attempts: count })),
   lastError: v.nullable(v.object({ at: time, outcome: v.string(), status: v.nullable(count) })),
 })

@@ -87,8 +87,9 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await page.goto(linkIn(output))
     const live = page.getByRole('table', { name: 'Who is live' })
     await live.getByRole('row').nth(1).waitFor()
-    const before = await live.innerText()
-    await eventually('other sessions are seen, without a reload', async () => (await live.innerText()) !== before)
+    const ids = async () => (await live.getByRole('link').allInnerTexts()).join()
+    const before = await ids()
+    await eventually('other sessions are seen, without a reload', async () => (await ids()) !== before)
 
     expect(Date.now() - openedAt).toBeLessThan(10_000)
     expect(page.url()).toBe(`${url}/`)

@@ -459,23 +459,6 @@ describe('reports', () => {
     expect(days.truncated).toBe(false)
   })
 
-  it('that take too long are refused, and the database stops working at them', async () => {
-    await sql`create or replace function report.concurrency("from" timestamptz, "to" timestamptz, step interval)
-      returns table (account text, bucket timestamptz, peak integer) language sql
-      as 'select null::text, null::timestamptz, null::integer from pg_sleep(40)'`.execute(world.db)
-
-    const answer = await console.ask('/api/reports/peak-concurrency')
-
-    const { rows } = await sql`
-      select query from pg_stat_activity
-      where datname = current_database() and state = 'active' and pid <> pg_backend_pid()`.execute(world.db)
-    expect([answer.status, answer.json]).toEqual([
-      400,
-      { error: { code: 'input_invalid', message: 'the answer takes longer than 15 s: ask for less time' } },
-    ])
-    expect(rows).toEqual([])
-  })
-
   it.each(['timezone=Nowhere', 'from=2026-02-30', 'from=2026-02-02&to=2026-02-01', 'channels=0', 'account=-'])(
     'refuse %s',
     async (query) => {

@@ -1,4 +1,5 @@
 // The numbers of the cookbook's answers, against plain sums over the known data. A real Postgres, no doubles.
+import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findQuestion, type Row, runReport } from '../../lib/store/report.ts'
 import { testDatabase, type TestDatabase } from '../support/database.ts'
@@ -415,4 +416,23 @@ describe('deliveries', () => {
       { endpoint: 'ep_legacy', pending: DELIVERIES.filter(({ state }) => state === 'pending').length },
     ])
   })
+})
+
+test('an answer that takes too long is refused, and the database stops working at it', async () => {
+  const slow = await testDatabase()
+  await sql`create or replace function report.concurrency("from" timestamptz, "to" timestamptz, step interval)
+    returns table (account text, bucket timestamptz, peak integer) language sql
+    as 'select null::text, null::timestamptz, null::integer from pg_sleep(40)'`.execute(slow.db)
+
+  const asked = runReport(slow.db, findQuestion('peak-concurrency'), { channels: 10 }, 200)
+
+  await expect(asked).rejects.toMatchObject({
+    code: 'input_invalid',
+    message: 'the answer takes longer than 0.2 s: ask for less time',
+  })
+  const { rows } = await sql`
+    select query from pg_stat_activity
+    where datname = current_database() and state = 'active' and pid <> pg_backend_pid()`.execute(slow.db)
+  expect(rows).toEqual([])
+  await slow.drop()
 })

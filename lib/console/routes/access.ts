@@ -1,5 +1,5 @@
 import { VERSION } from '../../version.ts'
-import { askDatabase, listAccounts } from '../../store/console/now.ts'
+import { askDatabase, listAccounts } from '../../store/console/accounts.ts'
 import { route } from '../route.ts'
 import * as schemas from '../schemas.ts'
 
@@ -12,7 +12,7 @@ export const accessRoutes = [
     scope: 'none',
     summary: 'Whether the database answers',
     answer: schemas.health,
-    refusals: [503],
+    others: { 503: 'It does not' },
     handle: async ({ services: { db, kept }, c }) => {
       const ok = await kept('health', { forMs: HEALTH_MS }, () => inTime(askDatabase(db))).then(
         () => true,

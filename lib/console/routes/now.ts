@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readConcurrency, readLeaks, readLive, readWatched } from '../../store/console/now.ts'
 import { readBacklog } from '../../store/status.ts'
-import { assertAccount } from '../account.ts'
+import { unknownAccount } from '../account.ts'
 import { route } from '../route.ts'
 import * as schemas from '../schemas.ts'
 
@@ -19,10 +19,11 @@ export const nowRoutes = [
     summary: 'Who holds a channel now, and whether anybody watches; with an ETag that changes with anything but `at`',
     query: schemas.accountQuery,
     answer: schemas.now,
+    others: { 304: 'Nothing changed since the ETag of `if-none-match`' },
     refusals: [404],
     handle: async ({ query: { account }, services: { db, kept, channels, now }, c }) => {
       const watched = await readWatched(db, account)
-      assertAccount(account, watched)
+      if (account !== undefined && watched.length === 0) throw unknownAccount()
       const ids = watched.map(({ id }) => id)
       const version = watched.map((one) => one.version).join()
       const ofAccount = account ?? '*'

@@ -1,13 +1,13 @@
 import { AppError } from '../../errors.ts'
+import { listAccounts } from '../../store/console/accounts.ts'
 import { readLife } from '../../store/console/life.ts'
-import { listAccounts } from '../../store/console/now.ts'
 import { type Place, searchSessions } from '../../store/console/search.ts'
 import { readTimeline } from '../../store/console/timeline.ts'
 import { listEvents } from '../../store/history.ts'
 import type { Caller } from '../access.ts'
-import { assertAccount } from '../account.ts'
+import { assertAccount, unknownAccount } from '../account.ts'
 import { Refusal } from '../refusal.ts'
-import { route, type Services } from '../route.ts'
+import { route } from '../route.ts'
 import * as schemas from '../schemas.ts'
 import { spanOf } from '../span.ts'
 
@@ -22,7 +22,7 @@ export const sessionRoutes = [
     answer: schemas.timeline,
     refusals: [404],
     handle: async ({ query: { account, ...asked }, services: { db, now } }) => {
-      await assertKnown(db, account)
+      await assertAccount(db, account)
       const span = spanOf(asked, now())
       const bars = await readTimeline(db, { ...span, ...(account !== undefined && { account }), limit: MOST_BARS + 1 })
       return { ...span, bars: bars.slice(0, MOST_BARS), truncated: bars.length > MOST_BARS }
@@ -36,7 +36,7 @@ export const sessionRoutes = [
     answer: schemas.sessions,
     refusals: [404],
     handle: async ({ query: { cursor, limit, ...search }, services: { db } }) => {
-      await assertKnown(db, search.account)
+      await assertAccount(db, search.account)
       const below = cursor === undefined ? {} : { below: placeOf(cursor) }
       const { sessions, next } = await searchSessions(db, search, { ...below, limit })
       return {
@@ -53,7 +53,7 @@ export const sessionRoutes = [
     path: schemas.sessionPath,
     query: schemas.unmaskedQuery,
     answer: schemas.sessionLife,
-    refusals: [404],
+    refusals: [403, 404],
     handle: async ({ path, query: { unmasked }, caller, services: { db } }) => {
       if (unmasked) assertMayUnmask(caller)
       const life = await readLife(db, path)
@@ -70,7 +70,7 @@ export const sessionRoutes = [
       'Events of an account by cursor, as they were sent, but for stream addresses; with unmasked, as they were sent',
     query: schemas.eventsQuery,
     answer: schemas.events,
-    refusals: [404],
+    refusals: [403, 404],
     handle: async ({ query: { unmasked, after, limit, ...asked }, caller, services: { db } }) => {
       if (unmasked) assertMayUnmask(caller)
       const names = await listAccounts(db)
@@ -79,7 +79,7 @@ export const sessionRoutes = [
         throw new AppError('input_invalid', 'there are several accounts: say which by account')
       }
       if (account === undefined) return { events: [], next: after, floor: 0, truncated: false, masked: !unmasked }
-      if (!names.includes(account)) assertAccount(account, [])
+      if (!names.includes(account)) throw unknownAccount()
       const { events, ...page } = await listEvents(db, { account, after, limit })
       const bodies = events.map(({ body }) => JSON.parse(body) as Body)
       return { ...page, events: unmasked ? bodies : bodies.map(masked), masked: !unmasked }
@@ -105,15 +105,6 @@ function assertMayUnmask(caller: Caller | null): void {
   if (caller?.scope !== 'write') {
     throw new Refusal(403, 'forbidden', 'stream addresses are shown to tokens of CONSOLE_WRITE_TOKENS only')
   }
-}
-
-async function assertKnown(db: Services['db'], account: string | undefined): Promise<void> {
-  if (account === undefined) return
-  const names = await listAccounts(db)
-  assertAccount(
-    account,
-    names.filter((name) => name === account),
-  )
 }
 
 function placeOf(cursor: string): Place {

@@ -1,6 +1,6 @@
 import { readWatched } from '../../store/console/now.ts'
 import { readGaps, readTicks } from '../../store/console/watching.ts'
-import { assertAccount } from '../account.ts'
+import { unknownAccount } from '../account.ts'
 import { readMetrics } from '../metrics.ts'
 import { route } from '../route.ts'
 import * as schemas from '../schemas.ts'
@@ -21,7 +21,7 @@ export const watchingRoutes = [
     refusals: [404],
     handle: async ({ query: { account, ...asked }, services: { db, kept, now } }) => {
       const watched = await readWatched(db, account)
-      assertAccount(account, watched)
+      if (account !== undefined && watched.length === 0) throw unknownAccount()
       const name = `watching ${account ?? '*'} ${asked.from?.getTime() ?? ''} ${asked.to?.getTime() ?? ''}`
       const seen = await kept(name, { forMs: OFTEN_MS }, async () => {
         const span = { ...spanOf(asked, now()), ...(account !== undefined && { account }) }

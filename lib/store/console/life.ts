@@ -1,7 +1,8 @@
 import { type Kysely, sql } from 'kysely'
-import { statusName, type StatusName } from '../../core/session.ts'
+import { statusName } from '../../core/session.ts'
 import type { Database } from '../database.ts'
 import type { SessionView } from '../history.ts'
+import { SESSION_COLUMNS } from './view.ts'
 
 /** One POST, or what came of trying. */
 export interface AttemptView {
@@ -28,8 +29,16 @@ export interface Life {
     position: number
     revision: number
     at: Date
-    deliveries: { id: string; endpointId: string; state: 'pending' | 'delivered' | 'dead'; attempts: AttemptView[] }[]
+    deliveries: DeliveryView[]
   }[]
+}
+
+/** What became of an event at one endpoint. */
+interface DeliveryView {
+  id: string
+  endpointId: string
+  state: 'pending' | 'delivered' | 'dead'
+  attempts: AttemptView[]
 }
 
 /** Of a delivery, the newest: one that was replayed again and again has very many. */
@@ -43,19 +52,14 @@ export async function readLife(
   { account, id, incarnation }: { account: string; id: string; incarnation: number },
 ): Promise<Life | undefined> {
   const found = await sql<Omit<Life['session'], 'status'> & { status: number; row: number }>`
-    select account.name as account, session_id as id, incarnation, user_id as "userId", status, started,
-      driver_type as "driverType", first_seen_at as "firstSeenAt", ready_at as "readyAt", started_at as "startedAt",
-      ended_at as "endedAt", end_reason as "endReason",
-      case when error_code is not null then json_build_object('code', error_code, 'message', error_message) end as error,
-      first_seen_after as "firstSeenAfter", ready_after as "readyAfter", started_after as "startedAfter",
+    select ${SESSION_COLUMNS}, first_seen_after as "firstSeenAfter", ready_after as "readyAfter", started_after as "startedAfter",
       ended_after as "endedAfter", missing_since as "missingSince", play_stream_addr as "playStreamAddr", session.id as row
     from session join account on account.id = account_id
     where account.name = ${account} and session_id = ${id} and incarnation = ${incarnation}`.execute(db)
   const [one] = found.rows
   if (!one) return undefined
   const { row, status, ...session } = one
-  const name: StatusName = statusName(status)
-  return { session: { ...session, status: name }, events: await readEvents(db, row) }
+  return { session: { ...session, status: statusName(status) }, events: await readEvents(db, row) }
 }
 
 async function readEvents(db: Kysely<Database>, row: number): Promise<Life['events']> {
@@ -64,7 +68,7 @@ async function readEvents(db: Kysely<Database>, row: number): Promise<Life['even
     db,
   )
   const ids = events.map((event) => event.id)
-  const { rows: deliveries } = await sql<{ id: number; eventId: string; endpointId: string; state: 'pending' }>`
+  const { rows: deliveries } = await sql<Pick<DeliveryView, 'endpointId' | 'state'> & { id: number; eventId: string }>`
     select delivery.id, event_id as "eventId", endpoint_id as "endpointId", state
     from unnest(${ids}::text[]) as wanted (event) cross join lateral (
       select id, event_id, endpoint_id, state from delivery where event_id = wanted.event order by id limit ${MOST_DELIVERIES}

@@ -3,7 +3,7 @@ import { type Kysely, sql } from 'kysely'
 import type { Database } from '../database.ts'
 import type { SessionView } from '../history.ts'
 import type { LastTick } from '../status.ts'
-import { type SessionRow, viewOf } from './view.ts'
+import { SESSION_COLUMNS, type SessionRow, viewOf } from './view.ts'
 
 /** An account as it is watched. */
 export interface Watched {
@@ -46,9 +46,7 @@ export async function readLive(
   limit: number,
 ): Promise<{ count: number; sessions: SessionView[] }> {
   const { rows } = await sql<SessionRow & { count: number }>`
-    select account.name as account, session_id as id, incarnation, user_id as "userId", status, started,
-      driver_type as "driverType", first_seen_at as "firstSeenAt", ready_at as "readyAt", started_at as "startedAt",
-      ended_at as "endedAt", end_reason as "endReason", null as error, count(*) over () as count
+    select ${SESSION_COLUMNS}, count(*) over () as count
     from session join account on account.id = account_id
     where account_id = any(${[...accounts]}::integer[]) and ended_at is null
     order by first_seen_at desc, session.id desc limit ${limit}`.execute(db)
@@ -107,31 +105,4 @@ export async function readLeaks(db: Kysely<Database>, limit: number, account?: s
     where is_live and (${account ?? null}::text is null or account = ${account ?? null})
     order by held_since, account, id limit ${limit}`.execute(db)
   return rows
-}
-
-/** How many sessions of each account live, and how many endpoints are in each state. */
-export async function countForMetrics(db: Kysely<Database>): Promise<{
-  live: { account: string; count: number }[]
-  endpoints: { state: string; count: number }[]
-}> {
-  const live = await sql<{ account: string; count: number }>`
-    select account.name as account, count(session.account_id) as count
-    from account left join session on session.account_id = account.id and session.ended_at is null
-    group by account.id order by account.name`.execute(db)
-  const endpoints = await sql<{ state: string; count: number }>`
-    select state, count(endpoint.id) as count
-    from unnest(array['active', 'paused', 'disabled']) as state left join endpoint using (state)
-    group by state order by state`.execute(db)
-  return { live: live.rows, endpoints: endpoints.rows }
-}
-
-/** The names of all accounts there ever were. */
-export async function listAccounts(db: Kysely<Database>): Promise<string[]> {
-  const accounts = await db.selectFrom('account').select('name').orderBy('name').execute()
-  return accounts.map(({ name }) => name)
-}
-
-/** Whether the database answers at all. Throws what it throws. */
-export async function askDatabase(db: Kysely<Database>): Promise<void> {
-  await sql`select 1`.execute(db)
 }

@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely'
+import { FAILED } from '../../core/session.ts'
 import type { Database } from '../database.ts'
 
 /** A session as one bar of a timeline: its steps, and between which times its ends must have been. */
@@ -37,7 +38,7 @@ export async function readTimeline(
     )
     select account.name as account, session_id as id, incarnation, user_id as "userId", first_seen_at as "firstSeenAt",
       first_seen_after as "firstSeenAfter", ready_at as "readyAt", started_at as "startedAt", ended_at as "endedAt",
-      greatest(ended_after, first_seen_at) as "endedAfter", end_reason as "endReason", status = 4 as failed
+      greatest(ended_after, first_seen_at) as "endedAfter", end_reason as "endReason", status = ${FAILED} as failed
     from bar join account on account.id = account_id
     order by first_seen_at desc, bar.id desc limit ${limit}`.execute(db)
   return rows

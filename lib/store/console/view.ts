@@ -1,8 +1,16 @@
+import { sql } from 'kysely'
 import { statusName } from '../../core/session.ts'
 import type { SessionView } from '../history.ts'
 
 /** A session as it is read, perhaps with more that is not for people. */
 export type SessionRow = Omit<SessionView, 'status'> & { status: number }
+
+/** The columns of such a row, as it is now. */
+export const SESSION_COLUMNS = sql`
+  account.name as account, session_id as id, incarnation, user_id as "userId", status, started, driver_type as "driverType",
+  first_seen_at as "firstSeenAt", ready_at as "readyAt", started_at as "startedAt", ended_at as "endedAt",
+  end_reason as "endReason",
+  case when error_code is not null then json_build_object('code', error_code, 'message', error_message) end as error`
 
 /** The session as people ask for it, and nothing more of the row. */
 export function viewOf(row: SessionRow): SessionView {
