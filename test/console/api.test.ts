@@ -1,5 +1,5 @@
 // What the routes tell: on a real Postgres with sessions that a simulated API had, and receivers on loopback.
-import { sql } from 'kysely'
+import { type PluginTransformResultArgs, sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type * as schemas from '../../lib/console/schemas.ts'
 import { drain } from '../../lib/deliver.ts'
@@ -457,6 +457,23 @@ describe('reports', () => {
     expect(answers.map(({ status }) => status)).toEqual(reports.map(() => 200))
     expect(days.columns).toContain('peak')
     expect(days.truncated).toBe(false)
+  })
+
+  it('whose answer is long are not read beyond what is given', async () => {
+    await seed(world.db, { sessions: 1 })
+    await sql`update session set first_seen_at = '2020-01-01'`.execute(world.db)
+    let most = 0
+    const transformResult = ({ result }: PluginTransformResultArgs) => {
+      most = Math.max(most, result.rows.length)
+      return Promise.resolve(result)
+    }
+    const counted = world.db.withPlugin({ transformQuery: ({ node }) => node, transformResult })
+
+    const answer = await openTestConsole(counted).ask('/api/reports/concurrency?from=2020-01-01&to=2025-01-01')
+
+    const { rows, truncated } = answer.json as schemas.Report
+    expect([rows.length, truncated, rows[0]?.peak]).toEqual([10_000, true, 1])
+    expect(most).toBe(10_001)
   })
 
   it('that take too long are refused, and the database stops working at them', async () => {
