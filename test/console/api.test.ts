@@ -254,9 +254,9 @@ describe('a stream address', () => {
     const id = begin('abc')
     await tick()
     breakSession(api.simulator, id)
-    api.simulator.sessions.get(id)!.errorMessage = 'cannot push to rtmp://live.example/live/m1?txSecret=abc: refused'
+    api.simulator.sessions.get(id)!.errorMessage = '推流失败:rtmp://live.example/live/m1?txSecret=abc: refused'
     await tick()
-    const masked = 'cannot push to … refused'
+    const masked = '推流失败:… refused'
     const places = [`/api/sessions/default/${id}/1`, '/api/events']
 
     const told = await Promise.all([...places, '/api/sessions'].map((place) => console.ask(place, { token: READ })))
