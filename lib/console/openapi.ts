@@ -1,5 +1,5 @@
 // The OpenAPI 3.1 document, made of the routes' own declarations: what is not in them is not in it, and the reverse.
-import type * as v from 'valibot'
+import * as v from 'valibot'
 import { VERSION } from '../version.ts'
 import { COOKIE } from './access.ts'
 import { jsonSchemaOf, namedSchemas } from './json-schema.ts'
@@ -77,7 +77,10 @@ function operationOf(route: Route): Json {
     'x-scope': scope,
     parameters: [...parametersOf(schemas.path, 'path'), ...parametersOf(schemas.query, 'query')],
     ...(schemas.body && {
-      requestBody: { content: { 'application/json': { schema: jsonSchemaOf(schemas.body, 'input') } } },
+      requestBody: {
+        required: !v.is(schemas.body, {}),
+        content: { 'application/json': { schema: jsonSchemaOf(schemas.body, 'input') } },
+      },
     }),
     responses,
   }

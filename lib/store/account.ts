@@ -78,13 +78,16 @@ export function lockAccount(tx: Transaction<Database>, accountId: number): Promi
     .executeTakeFirst()
 }
 
-/** Locks one account, or all there are, until the transaction ends; their ticks are skipped meanwhile. Waits for those under way. */
+/**
+ * Locks one account, or all there are, until the transaction ends; their ticks are skipped meanwhile. Waits for those under way.
+ * Whoever is frozen with the locks loses them after a while.
+ */
 export async function lockAccounts(
   tx: Transaction<Database>,
   id: number | null,
 ): Promise<{ id: number; position: number }[]> {
-  if (id === null) await sql`select pg_advisory_xact_lock(${BIRTH})`.execute(tx)
-  const all = tx.selectFrom('account').select(['id', 'position'])
+  if (id === null) await sql`select pg_advisory_xact_lock(${BIRTH}), ${LIMITS}`.execute(tx)
+  const all = tx.selectFrom('account').select(['id', 'position', LIMITS.as('limits')])
   return (id === null ? all : all.where('id', '=', id)).orderBy('id').forUpdate().execute()
 }
 

@@ -3,7 +3,7 @@ import { headerFault } from '../core/header.ts'
 import type { Keyring } from '../core/seal.ts'
 import { AppError } from '../errors.ts'
 import { newId } from '../id.ts'
-import { ensureAccount, lockAccounts } from './account.ts'
+import { ensureAccount, LIMITS, lockAccounts } from './account.ts'
 import type { Database } from './database.ts'
 import { fanOutPast, type From } from './event.ts'
 import { conceal, makeSecrets, type Secrets, storedSecrets } from './secret.ts'
@@ -143,14 +143,15 @@ async function toColumns(
 
 /**
  * The endpoint's row under its lock. Deliveries are made for it and settled meanwhile, unless it is locked `alone`: whoever holds
- * that must wait for no account or other endpoint, which may wait for it. Throws `not_found`.
+ * that must wait for no account or other endpoint, which may wait for it. Whoever is frozen with the lock loses it after a while.
+ * Throws `not_found`.
  */
 export async function lockEndpoint(
   tx: Transaction<Database>,
   id: string,
   { alone = false } = {},
 ): Promise<Selectable<Database['endpoint']>> {
-  const row = tx.selectFrom('endpoint').selectAll().where('id', '=', id)
+  const row = tx.selectFrom('endpoint').selectAll().select(LIMITS.as('limits')).where('id', '=', id)
   return (await (alone ? row.forUpdate() : row.forNoKeyUpdate()).executeTakeFirst()) ?? unknown(id)
 }
 

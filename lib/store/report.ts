@@ -33,11 +33,21 @@ export function findQuestion(name: string): Question {
   return question
 }
 
-/**
- * The answer to a question. Throws `input_invalid`, also for what takes longer than `withinMs` to answer, or `not_found` for an
- * account that does not exist.
- */
-export function runReport(db: Kysely<Database>, question: Question, asked: Asked, withinMs = 25_000): Promise<Report> {
+/** How much an answer may cost. */
+export interface Patience {
+  /** What takes longer is refused. */
+  withinMs?: number
+  /** More rows are not read. Default: all are. */
+  most?: number
+}
+
+/** The answer to a question. Throws `input_invalid`, or `not_found` for an account that does not exist. */
+export function runReport(
+  db: Kysely<Database>,
+  question: Question,
+  asked: Asked,
+  { withinMs = 25_000, most }: Patience = {},
+): Promise<Report> {
   if (asked.channels === undefined && takes(question, 'channels')) {
     throw new AppError('input_invalid', `${question.name} needs --channels, the number of channels that were bought`)
   }
@@ -46,18 +56,20 @@ export function runReport(db: Kysely<Database>, question: Question, asked: Asked
     .setAccessMode('read only')
     .execute(async (tx) => {
       // Whoever stops waiting for an answer does not stop the server's work at it.
-      await sql`select set_config('statement_timeout', ${String(withinMs)}, true)`.execute(tx)
+      await sql`
+        select set_config(name, least(nullif(setting::integer, 0), ${withinMs})::text, true)
+        from pg_settings where name = 'statement_timeout'`.execute(tx)
       await setTimezone(tx, asked.timezone)
       await assertAccount(tx, asked.account)
       const span = await readSpan(tx, asked, question.days)
-      return answer(tx, question, { ...span, account: asked.account ?? '*', channels: asked.channels })
+      return answer(tx, question, { ...span, account: asked.account ?? '*', channels: asked.channels }, most)
     })
     .catch((error: unknown) => {
       // What a function of the schema refuses, it says for people.
       const isRefused = error instanceof Error && codeOf(error) === INVALID_PARAMETER
       if (isRefused) throw new AppError('input_invalid', error.message)
       if (codeOf(error) !== QUERY_CANCELED) throw error
-      throw new AppError('input_invalid', `the answer takes longer than ${withinMs / 1_000} s: ask for less time`)
+      throw new AppError('input_invalid', 'the answer takes too long: ask for less time')
     })
 }
 
@@ -125,11 +137,16 @@ const TYPES: Record<Parameter, { written: string; type: string }> = {
 export const takes = (question: Question, parameter: Parameter): boolean =>
   question.sql.includes(TYPES[parameter].written)
 
-async function answer(tx: Transaction<Database>, question: Question, parameters: Parameters): Promise<Report> {
+async function answer(
+  tx: Transaction<Database>,
+  question: Question,
+  parameters: Parameters,
+  most: number | undefined,
+): Promise<Report> {
   const { text, values } = bind(question, parameters)
   const ask = (query: string) => tx.executeQuery<{ row: Row }>(CompiledQuery.raw(query, values))
   // As JSON, since the driver would make days into moments and exact numbers into texts.
-  const { rows } = await ask(`select row_to_json(answer) as row from (${text}) as answer`)
+  const { rows } = await ask(`select row_to_json(answer) as row from (${text}) as answer limit ${most ?? 'all'}`)
   if (rows[0]) return { columns: Object.keys(rows[0].row), rows: rows.map(({ row }) => row) }
   const nothing = await ask(
     `select row_to_json(answer) as row from (

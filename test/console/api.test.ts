@@ -1,10 +1,11 @@
 // What the routes tell: on a real Postgres with sessions that a simulated API had, and receivers on loopback.
-import { sql } from 'kysely'
+import { type PluginTransformResultArgs, sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type * as schemas from '../../lib/console/schemas.ts'
 import { drain } from '../../lib/deliver.ts'
 import { breakSession, closeSession, createSession, startSession } from '../../lib/local/simulator/simulator.ts'
 import { reconcile } from '../../lib/reconcile.ts'
+import { openDatabase } from '../../lib/store/database.ts'
 import { seed } from '../support/seed.ts'
 import { loopbackPoster, openWorld, type SimulatedAccount, type World } from '../support/world.ts'
 import { openTestConsole, READ, type TestConsole } from './open.ts'
@@ -254,9 +255,9 @@ describe('a stream address', () => {
     const id = begin('abc')
     await tick()
     breakSession(api.simulator, id)
-    api.simulator.sessions.get(id)!.errorMessage = 'cannot push to rtmp://live.example/live/m1?txSecret=abc: refused'
+    api.simulator.sessions.get(id)!.errorMessage = '推流失败:rtmp://live.example/live/m1?txSecret=abc: refused'
     await tick()
-    const masked = 'cannot push to … refused'
+    const masked = '推流失败:… refused'
     const places = [`/api/sessions/default/${id}/1`, '/api/events']
 
     const told = await Promise.all([...places, '/api/sessions'].map((place) => console.ask(place, { token: READ })))
@@ -457,6 +458,38 @@ describe('reports', () => {
     expect(answers.map(({ status }) => status)).toEqual(reports.map(() => 200))
     expect(days.columns).toContain('peak')
     expect(days.truncated).toBe(false)
+  })
+
+  it('whose answer is long are not read beyond what is given', async () => {
+    await seed(world.db, { sessions: 1 })
+    await sql`update session set first_seen_at = '2020-01-01'`.execute(world.db)
+    let most = 0
+    const transformResult = ({ result }: PluginTransformResultArgs) => {
+      most = Math.max(most, result.rows.length)
+      return Promise.resolve(result)
+    }
+    const counted = world.db.withPlugin({ transformQuery: ({ node }) => node, transformResult })
+
+    const answer = await openTestConsole(counted).ask('/api/reports/concurrency?from=2020-01-01&to=2025-01-01')
+
+    const { rows, truncated } = answer.json as schemas.Report
+    expect([rows.length, truncated, rows[0]?.peak]).toEqual([10_000, true, 1])
+    expect(most).toBe(10_001)
+  })
+
+  it('that take longer than the limit of the database are refused', async () => {
+    await sql`create or replace function report.concurrency("from" timestamptz, "to" timestamptz, step interval)
+      returns table (account text, bucket timestamptz, peak integer) language sql
+      as 'select null::text, null::timestamptz, null::integer from pg_sleep(40)'`.execute(world.db)
+    const hurried = openDatabase(`${world.url}?options=-c%20statement_timeout%3D300`)
+
+    const answer = await openTestConsole(hurried).ask('/api/reports/peak-concurrency')
+
+    await hurried.destroy()
+    expect([answer.status, answer.json]).toEqual([
+      400,
+      { error: { code: 'input_invalid', message: 'the answer takes too long: ask for less time' } },
+    ])
   })
 
   it.each(['timezone=Nowhere', 'from=2026-02-30', 'from=2026-02-02&to=2026-02-01', 'channels=0', 'account=-'])(

@@ -21,6 +21,7 @@ import { type Answer, cookieOf, openTestConsole, type Question, READ, WRITE } fr
 
 interface Operation {
   operationId: string
+  requestBody?: { required: boolean }
   responses: Record<string, { content?: Record<string, { schema: object }> }>
 }
 
@@ -232,6 +233,18 @@ describe('the OpenAPI document', () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
 
     expect(document).toMatchObject({ info: { version } })
+  })
+
+  it('says of each body whether it may be left out', async () => {
+    const withBody = operations.filter(({ requestBody }) => requestBody)
+    const answers = await Promise.all(
+      withBody.map(({ operationId, method }) => plain(method, { place: examples()[operationId]!.place })),
+    )
+
+    expect(withBody.map(({ requestBody }) => requestBody?.required)).toEqual(
+      answers.map(({ status }) => status === 400),
+    )
+    expect(new Set(withBody.map(({ requestBody }) => requestBody?.required))).toEqual(new Set([true, false]))
   })
 
   it('is what the console gives', async () => {

@@ -1,9 +1,11 @@
 // What a tick does to the tables, beside other accounts and at the same time as others. Tencent's API is the simulator.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { sql } from 'kysely'
+import { sql, type Transaction } from 'kysely'
 import { closeSession, createSession, startSession } from '../../lib/local/simulator/simulator.ts'
 import { tick } from '../../lib/reconcile.ts'
-import { advanceAccount, ensureAccount, lockAccount } from '../../lib/store/account.ts'
+import { advanceAccount, ensureAccount, lockAccount, lockAccounts } from '../../lib/store/account.ts'
+import type { Database } from '../../lib/store/database.ts'
+import { lockEndpoint } from '../../lib/store/endpoint.ts'
 import { saveFailure, saveUnchanged } from '../../lib/store/snapshot.ts'
 import { eventually } from '../support/receiver.ts'
 import { openWorld, type SimulatedAccount, type World } from '../support/world.ts'
@@ -194,4 +196,23 @@ describe('an account', () => {
 
     expect(await read(sql`select error from snapshot`)).toEqual([{ error: 'first' }])
   })
+})
+
+test.each<[string, (tx: Transaction<Database>, endpoint: string) => Promise<unknown>]>([
+  ['an account', async (tx) => lockAccount(tx, (await ensureAccount(world.db, 'one')).id)],
+  ['all accounts', (tx) => lockAccounts(tx, null)],
+  ['an endpoint', (tx, endpoint) => lockEndpoint(tx, endpoint)],
+  ['an endpoint alone', (tx, endpoint) => lockEndpoint(tx, endpoint, { alone: true })],
+])('whoever is frozen, or stops waiting, with the lock of %s loses it', async (_, lock) => {
+  await ensureAccount(world.db, 'one')
+  const { id } = await world.subscribe()
+
+  const limits = await world.db.transaction().execute(async (tx) => {
+    await lock(tx, id)
+    const { rows } = await sql`select current_setting('idle_in_transaction_session_timeout') as idle,
+      current_setting('statement_timeout') as statement`.execute(tx)
+    return rows
+  })
+
+  expect(limits).toEqual([{ idle: '15s', statement: '25s' }])
 })

@@ -5,7 +5,7 @@ import * as schemas from '../schemas.ts'
 
 const MOST_ROWS = 10_000
 /** Less than any query may take, or the database would pass for one that is away. */
-const PATIENCE_MS = 15_000
+const WITHIN_MS = 15_000
 const PARAMETERS = ['account', 'from', 'to', 'channels'] as const
 
 /** Questions about the past. */
@@ -34,7 +34,8 @@ export const reportRoutes = [
     refusals: [404],
     handle: async ({ path: { name }, query, services: { db, channels } }) => {
       const bought = channels === null ? {} : { channels }
-      const { columns, rows } = await runReport(db, findQuestion(name), { ...bought, ...query }, PATIENCE_MS)
+      const patience = { withinMs: WITHIN_MS, most: MOST_ROWS + 1 }
+      const { columns, rows } = await runReport(db, findQuestion(name), { ...bought, ...query }, patience)
       return { columns, rows: rows.slice(0, MOST_ROWS), truncated: rows.length > MOST_ROWS }
     },
   }),

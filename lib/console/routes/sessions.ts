@@ -99,7 +99,7 @@ function masked(body: Body): Record<string, unknown> {
 
 /** What the API says of a failure may repeat a stream address. */
 const maskedError = (error: ApiError) =>
-  error && { ...error, message: error.message?.replaceAll(/\S*:\/\/\S*/g, '…') ?? null }
+  error && { ...error, message: error.message?.replaceAll(/[a-z][a-z\d+.-]*:\/\/\S*/gi, '…') ?? null }
 
 function assertMayUnmask(caller: Caller | null): void {
   if (caller?.scope !== 'write') {
