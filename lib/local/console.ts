@@ -25,7 +25,7 @@ export async function serveConsole({
   const server = createAdaptorServer({
     fetch: (request, env) => {
       const { socket } = (env as { incoming: IncomingMessage }).incoming
-      return answer(request, { address: socket.remoteAddress ?? '' })
+      return answer(requestOfNode(request), { address: socket.remoteAddress ?? '' })
     },
     overrideGlobalObjects: false,
   }) as Server
@@ -42,4 +42,10 @@ export async function serveConsole({
       await closed
     },
   }
+}
+
+/** What limits bodies copies a request whose length is not told, and Node copies none but its own, which the adaptor's is not. */
+function requestOfNode(request: Request): Request {
+  const { url, method, headers, body } = request
+  return body === null ? request : new Request(url, { method, headers, body, duplex: 'half' })
 }
