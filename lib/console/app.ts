@@ -105,8 +105,13 @@ function parsed(schema: v.GenericSchema, value: unknown, what: string): unknown 
   if (result.success) return result.output
   const [issue] = result.issues
   const path = inert(v.getDotPath(issue) ?? '').slice(0, 100)
-  const message = issue.message.replace(/ but received .*/s, '').slice(0, 300)
+  const message = told(issue)
   throw new AppError('input_invalid', `${what}${path && ` has a fault at ${path}`}: ${message}`)
+}
+
+function told({ type, expected, message }: v.BaseIssue<unknown>): string {
+  if (type === 'strict_object') return expected === 'never' ? 'is not known here' : 'is missing'
+  return message.replace(/ but received .*/s, '').slice(0, 300)
 }
 
 /** The page says nothing of its own; what has a hash in its name never changes. */

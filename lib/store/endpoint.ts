@@ -242,5 +242,8 @@ export async function removeEndpoint(db: Kysely<Database>, id: string): Promise<
 }
 
 function unknown(id: string): never {
-  throw new AppError('not_found', `there is no endpoint ${id}; \`rollcall endpoint list\` shows them`)
+  throw new AppError(
+    'not_found',
+    `there is no endpoint ${id}; \`rollcall endpoint list\` and \`/api/endpoints\` show them`,
+  )
 }

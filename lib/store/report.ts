@@ -29,7 +29,11 @@ export type Row = Record<string, string | number | boolean | null>
 /** The question of that name. Throws `not_found`. */
 export function findQuestion(name: string): Question {
   const question = QUESTIONS.find((one) => one.name === name)
-  if (!question) throw new AppError('not_found', `there is no report ${name}: \`rollcall report --list\` lists all`)
+  if (!question)
+    throw new AppError(
+      'not_found',
+      `there is no report ${name}: \`rollcall report --list\` and \`/api/reports\` list all`,
+    )
   return question
 }
 

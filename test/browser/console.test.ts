@@ -173,6 +173,10 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
       return (await page.getByText(/revision 1 · position \d+/).count()) === 1
     })
     expect(page.url()).toContain('#/session/')
+
+    await page.getByRole('link', { name: '‹ History' }).click()
+    await page.getByRole('heading', { level: 1, name: 'History' }).waitFor()
+    expect(page.url()).toContain('#/history?reason=reported')
   })
 
   test('endpoints: one is added, its secret shown once; it is tested, paused and enabled', async () => {

@@ -369,6 +369,19 @@ describe('an endpoint', () => {
     expect([answer.status, answer.code]).toEqual([400, 'input_invalid'])
     expect((await get<schemas.Endpoints>('/api/endpoints')).endpoints).toEqual([])
   })
+
+  it.each([
+    ['lacks one', {}, 'the body has a fault at url: is missing'],
+    [
+      'has one that nobody knows',
+      { url: 'http://127.0.0.1/', state: 'active' },
+      'the body has a fault at state: is not known here',
+    ],
+  ])('names the field, where a body %s', async (_, body, message) => {
+    const answer = await console.ask('/api/endpoints', { method: 'POST', body })
+
+    expect(answer.json).toMatchObject({ error: { code: 'input_invalid', message } })
+  })
 })
 
 describe('deliveries', () => {

@@ -86,7 +86,7 @@ describe('rollcall report', () => {
   })
 
   test.each([
-    [['nonsense'], 'not_found: there is no report nonsense: `rollcall report --list` lists all'],
+    [['nonsense'], 'not_found: there is no report nonsense: `rollcall report --list` and `/api/reports` list all'],
     [['ends', '--from', '2026-03-10', '--to', '2026-03-02', '--timezone', 'UTC'], 'input_invalid: --from (2026-03-10'],
     [['ends', '--from', '2026-02-30'], 'input_invalid: --from or --to is no time that there is'],
     [['ends', '--timezone', 'Mars/Olympus'], 'input_invalid: Postgres knows no time zone Mars/Olympus'],

@@ -58,9 +58,18 @@ function decode(text: string): string {
 /** The route that is seen. */
 export const route = cell<Route>({ view: 'now' })
 
+/** The search that the session which is seen was opened from; the empty one, where it was opened from elsewhere. */
+export const searched = cell<Route & { view: 'history' }>({ view: 'history', query: {} })
+
 /** Follows the hash from now on. */
 export function followHash(): void {
-  const look = () => route.set(parseRoute(location.hash))
+  const look = () => {
+    const [before, seen] = [route.get(), parseRoute(location.hash)]
+    if (seen.view === 'session' && before.view !== 'session') {
+      searched.set(before.view === 'history' ? before : { view: 'history', query: {} })
+    }
+    route.set(seen)
+  }
   addEventListener('hashchange', look)
   look()
 }

@@ -118,7 +118,7 @@ export function Health({ of }: { of: EndpointHealth }) {
       <ul class="news">
         {of.stateReason !== null && (
           <li>
-            <Name of={of.stateReason} />
+            {t.endpoints.stopped} <Name of={of.stateReason} />
           </li>
         )}
         {of.failingSince !== null && (

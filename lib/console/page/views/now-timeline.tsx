@@ -38,6 +38,7 @@ export function TimelineCard({ channels }: { channels: number | null }) {
   const last = useRef<{ bars: ApiBar[]; truncated: boolean }>({ bars: [], truncated: false })
   if (answer) last.current = answer
   const { bars, truncated } = last.current
+  const legend = { ...t.phases, unsure: t.timeline.hatched, failed: t.states.failed }
   const named = (Object.keys(SPANS) as SpanName[]).find((name) => SPANS[name] === seen.spanMs)
   return (
     <Card
@@ -85,7 +86,7 @@ export function TimelineCard({ channels }: { channels: number | null }) {
       <ul class="legend">
         {(['preparing', 'ready', 'started', 'unsure', 'failed'] as const).map((phase) => (
           <li key={phase}>
-            <i class={`key ${phase}`} /> {phase === 'failed' ? t.states.failed : t.phases[phase]}
+            <i class={`key ${phase}`} /> {legend[phase]}
           </li>
         ))}
       </ul>

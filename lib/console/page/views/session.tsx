@@ -22,7 +22,7 @@ import {
   When,
 } from '../parts.tsx'
 import { changed, usePoll } from '../poll.ts'
-import { hashOf } from '../router.ts'
+import { hashOf, searched } from '../router.ts'
 import { useNow } from '../clock.ts'
 import { language, said } from '../state.ts'
 import { toBar } from '../timeline-bar.ts'
@@ -33,6 +33,7 @@ const POLL_MS = 3_000
 /** The life of one session: when it did what, its events, and each attempt to deliver them. */
 export function SessionView({ account, id, incarnation }: { account: string; id: string; incarnation: number }) {
   const t = useText()
+  const back = useCell(searched)
   const [isUnmasked, setUnmasked] = useState(false)
   const { answer, error } = usePoll(views.session(account, id, incarnation, isUnmasked), POLL_MS)
   const endpoints = usePoll(views.endpoints(), 30_000).answer?.endpoints
@@ -40,7 +41,7 @@ export function SessionView({ account, id, incarnation }: { account: string; id:
   return (
     <>
       <p class="back">
-        <a href="#/history">‹ {t.views.history}</a>
+        <a href={hashOf(back)}>‹ {t.views.history}</a>
       </p>
       <h1 tabIndex={-1}>
         {t.session.title} <Name of={id} mono />
