@@ -50,13 +50,12 @@ export function sealCookie({ key }: Key, nonce: string, now: number): string {
   return `${payload}.${sign(key, `cookie ${payload}`)}`
 }
 
-/** Who brings a cookie; `expired` where it was one, and undefined where it never was or its token is gone. */
-export function openCookie(keys: readonly Key[], cookie: string, now: number): Caller | 'expired' | undefined {
+/** Who brings a cookie; undefined where it is over, never was one, or its token is gone. */
+export function openCookie(keys: readonly Key[], cookie: string, now: number): Caller | undefined {
   const [, expires = '', nonce = '', signature = ''] = /^(\d{1,12})\.([\w-]{1,64})\.([\w-]{43})$/.exec(cookie) ?? []
   if (signature === '') return undefined
   const found = first(keys, ({ key }) => isEqual(sign(key, `cookie ${expires}.${nonce}`), signature))
-  if (!found) return undefined
-  if (Number(expires) * 1_000 <= now) return 'expired'
+  if (!found || Number(expires) * 1_000 <= now) return undefined
   return { scope: found.scope, csrf: sign(found.key, `csrf ${cookie}`) }
 }
 
@@ -73,7 +72,7 @@ function first<Value>(values: readonly Value[], fits: (value: Value) => boolean)
   return values.filter(fits)[0]
 }
 
-/** A wrong token or a forged cookie. */
+/** A wrong token. */
 export interface Failure {
   address: string
   at: number

@@ -4,6 +4,7 @@ import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { secureHeaders } from 'hono/secure-headers'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import pLimit from 'p-limit'
 import * as v from 'valibot'
 import { AppError, codeOf, describe, type ErrorCode } from '../errors.ts'
 import { inert } from '../inert.ts'
@@ -19,7 +20,7 @@ import { ROUTES } from './routes/index.ts'
 import { noBody, noQuery } from './schemas.ts'
 
 /** What the console is opened with. */
-export interface ConsoleOptions extends Omit<Services, 'kept' | 'now' | 'guard'> {
+export interface ConsoleOptions extends Omit<Services, 'kept' | 'reportTurn' | 'now' | 'guard'> {
   tokens: Tokens
   /** That of the one-time link; none where nobody sees it printed. */
   onceCode?: string
@@ -42,11 +43,13 @@ export type Console = (request: Request, rim: Rim) => Promise<Response>
 type Env = { Bindings: Rim }
 
 const MOST_BYTES = 256 * 1024
+/** Of the four connections that a pool has by default. */
+const REPORTS_AT_ONCE = 2
 
 /** The console with its routes and its page. */
 export function openConsole({ tokens, onceCode, assets, log, now = Date.now, ...given }: ConsoleOptions): Console {
   const guard = openGuard(tokens, now, onceCode)
-  const services: Services = { ...given, now, guard, kept: openKept(now) }
+  const services: Services = { ...given, now, guard, kept: openKept(now), reportTurn: pLimit(REPORTS_AT_ONCE) }
   const app = new Hono<Env>()
 
   app.use(timed(log, now), hardened)

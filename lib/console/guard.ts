@@ -46,17 +46,15 @@ export function openGuard(tokens: Tokens, now: () => number, onceCode?: string):
       'retry-after': String(seconds),
     })
   }
-  const assertOwnPatience = (c: Context) => assertPatience(refusedForSeconds(failures, addressOf(c), now()))
-  const fail = (c: Context, what: string) => {
-    assertPatience(crowdedForSeconds(failures, now()))
-    failures = [...recent(failures, now()), { address: addressOf(c), at: now() }]
-    return new Refusal(401, 'unauthorized', what, CHALLENGE)
-  }
+  // Only tokens are counted: nobody guesses a signature or a code, and whose login is over must not shut out an office.
   const keyOf = (c: Context, token: string): Key => {
-    assertOwnPatience(c)
+    const address = addressOf(c)
+    assertPatience(refusedForSeconds(failures, address, now()))
     const key = findKey(keys, token)
-    if (!key) throw fail(c, 'this is no token of this console')
-    return key
+    if (key) return key
+    assertPatience(crowdedForSeconds(failures, now()))
+    failures = [...recent(failures, now()), { address, at: now() }]
+    throw unauthorized('this is no token of this console')
   }
   const enter = (c: Context, key: Key) => {
     const cookie = sealCookie(key, randomBytes(18).toString('base64url'), now())
@@ -71,14 +69,11 @@ export function openGuard(tokens: Tokens, now: () => number, onceCode?: string):
       return { scope: keyOf(c, token).scope, csrf: null }
     }
     const cookie = getCookie(c, COOKIE, prefixFor(c))
-    if (cookie === undefined) throw new Refusal(401, 'unauthorized', 'log in, or send a token', CHALLENGE)
+    if (cookie === undefined) throw unauthorized('log in, or send a token')
     const caller = openCookie(keys, cookie, now())
-    if (typeof caller === 'object') return caller
-    // So that a page that is left open does not pass for somebody who tries cookies.
+    if (caller) return caller
     leave(c)
-    if (caller === 'expired') throw new Refusal(401, 'unauthorized', 'this login is over: log in again', CHALLENGE)
-    assertOwnPatience(c)
-    throw fail(c, 'this login is no longer known: log in again')
+    throw unauthorized('this login is over: log in again')
   }
 
   return {
@@ -95,12 +90,9 @@ export function openGuard(tokens: Tokens, now: () => number, onceCode?: string):
       enter(c, keyOf(c, token))
     },
     loginOnce: (c, given) => {
-      // Where nobody was given one, any page could bring this about.
-      if (onceCode === undefined) throw new Refusal(401, 'unauthorized', 'there is no such link here', CHALLENGE)
-      assertOwnPatience(c)
       const [key] = keys.filter(({ scope }) => scope === 'write')
       if (!key || code === undefined || !isEqual(code, given)) {
-        throw fail(c, 'this link was used already, or never given: start again for another one')
+        throw unauthorized('this link was used already, or never given: start again for another one')
       }
       code = undefined
       enter(c, key)
@@ -116,7 +108,7 @@ function attributesFor(c: Context): CookieOptions {
   const prefix = prefixFor(c)
   return { path: '/', httpOnly: true, sameSite: 'Strict', ...(prefix && { prefix }) }
 }
-const CHALLENGE = { 'www-authenticate': 'Bearer' }
+const unauthorized = (why: string) => new Refusal(401, 'unauthorized', why, { 'www-authenticate': 'Bearer' })
 const SAFE = new Set(['GET', 'HEAD'])
 
 /** A cookie comes by itself, whatever page made the browser ask. */

@@ -10,7 +10,7 @@ interface Sample {
 
 /** How it goes, in the text format 0.0.4 of Prometheus (prometheus.io/docs/instrumenting/exposition_formats). */
 export async function readMetrics(db: Kysely<Database>, channels: number | null): Promise<string> {
-  const [ticks, backlog, { live, endpoints }] = await Promise.all([
+  const [ticks, backlog, { accounts, endpoints }] = await Promise.all([
     readLastTicks(db),
     readBacklog(db),
     countForMetrics(db),
@@ -19,7 +19,19 @@ export async function readMetrics(db: Kysely<Database>, channels: number | null)
     gauge(
       'rollcall_sessions_live',
       'Sessions that live now.',
-      live.map(({ account, count }) => ({ labels: { account }, value: count })),
+      accounts.map(({ account, live }) => ({ labels: { account }, value: live })),
+    ),
+    gauge(
+      'rollcall_leaks',
+      'Live sessions that hold a channel for nothing.',
+      accounts.map(({ account, leaks }) => ({ labels: { account }, value: leaks })),
+    ),
+    gauge(
+      'rollcall_last_complete_age_seconds',
+      'Since the last tick began that saw the whole list.',
+      accounts.flatMap(({ account, completeAgeSeconds: age }) =>
+        age === null ? [] : { labels: { account }, value: age },
+      ),
     ),
     gauge('rollcall_channels', 'Channels that were bought.', channels === null ? [] : [{ value: channels }]),
     gauge(

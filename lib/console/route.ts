@@ -19,6 +19,8 @@ export interface Services {
   /** How many were bought; null: nobody said. */
   channels: number | null
   kept: Kept
+  /** Reports wait for each other here, so that they never hold all connections. */
+  reportTurn: <Value>(run: () => Promise<Value>) => Promise<Value>
   now: () => number
   guard: Guard
 }

@@ -306,6 +306,7 @@ export const events = v.object({
 
 export const endpoint = v.object({
   id: v.string(),
+  /** Without path and query for who may only look. */
   url: v.string(),
   account: v.nullable(v.string()),
   events: v.array(v.string()),

@@ -8,7 +8,7 @@ import { reconcile } from '../../lib/reconcile.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { seed } from '../support/seed.ts'
 import { loopbackPoster, openWorld, type SimulatedAccount, type World } from '../support/world.ts'
-import { openTestConsole, READ, type TestConsole } from './open.ts'
+import { openTestConsole, READ, type TestConsole, WRITE } from './open.ts'
 
 let world: World
 let api: SimulatedAccount
@@ -225,10 +225,13 @@ describe("one session's life", () => {
       ['session.ready', 2],
       ['session.started', 3],
     ])
-    expect(events[2]?.deliveries).toMatchObject([
-      { endpointId: good.id, state: 'delivered', attempts: [{ number: 1, outcome: 'answered', status: 204 }] },
-      { endpointId: bad.id, state: 'pending', attempts: [{ number: 1, outcome: 'answered', status: 500 }] },
-    ])
+    const of = (endpoint: string) => events[2]?.deliveries.find(({ endpointId }) => endpointId === endpoint)
+    expect(events[2]?.deliveries).toHaveLength(2)
+    expect(of(good.id)).toMatchObject({
+      state: 'delivered',
+      attempts: [{ number: 1, outcome: 'answered', status: 204 }],
+    })
+    expect(of(bad.id)).toMatchObject({ state: 'pending', attempts: [{ number: 1, outcome: 'answered', status: 500 }] })
   })
 })
 
@@ -328,6 +331,20 @@ describe('an endpoint', () => {
     expect(disabled.state).toBe('disabled')
     for (const { text } of [list, shown]) expect(text).not.toMatch(/whsec_|whpk_|of-the-endpoint/)
     expect([removed, gone.status, gone.code]).toEqual([{ removed: added.id }, 404, 'not_found'])
+  })
+
+  it('has a URL whose path and query are for who may write alone', async () => {
+    const url = 'http://127.0.0.1:9/hooks/a-token?b=another'
+    const { id } = await send<schemas.AddedEndpoint>('POST', '/api/endpoints', { url })
+
+    const seen = async (token: string) => {
+      const one = await console.ask(`/api/endpoints/${id}`, { token })
+      const all = await console.ask('/api/endpoints', { token })
+      return [(one.json as schemas.Endpoint).url, (all.json as schemas.Endpoints).endpoints[0]?.url]
+    }
+
+    expect(await seen(WRITE)).toEqual([url, url])
+    expect(await seen(READ)).toEqual(['http://127.0.0.1:9/…', 'http://127.0.0.1:9/…'])
   })
 
   it('has its backlog, latency and last error in the list', async () => {
@@ -490,10 +507,23 @@ describe('reports', () => {
     expect(most).toBe(10_001)
   })
 
-  it('that take longer than the limit of the database are refused', async () => {
-    await sql`create or replace function report.concurrency("from" timestamptz, "to" timestamptz, step interval)
+  const sleepInReports = (seconds: number) =>
+    sql`create or replace function report.concurrency("from" timestamptz, "to" timestamptz, step interval)
       returns table (account text, bucket timestamptz, peak integer) language sql
-      as 'select null::text, null::timestamptz, null::integer from pg_sleep(40)'`.execute(world.db)
+      as ${sql.lit(`select null::text, null::timestamptz, null::integer from pg_sleep(${seconds})`)}`.execute(world.db)
+
+  it('leave connections for other questions, however many are asked for at once', async () => {
+    await sleepInReports(0.5)
+
+    const reports = Array.from({ length: 8 }, () => console.ask('/api/reports/peak-concurrency'))
+    const first = await Promise.race([console.ask('/api/now'), ...reports])
+
+    expect(first.json).toHaveProperty('live')
+    expect(new Set((await Promise.all(reports)).map(({ status }) => status))).toEqual(new Set([200]))
+  })
+
+  it('that take longer than the limit of the database are refused', async () => {
+    await sleepInReports(40)
     const hurried = openDatabase(`${world.url}?options=-c%20statement_timeout%3D300`)
 
     const answer = await openTestConsole(hurried).ask('/api/reports/peak-concurrency')
@@ -564,6 +594,8 @@ describe('metrics', () => {
 
     expect(answer.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')
     expect(answer.text).toMatch(/^rollcall_sessions_live\{account="default"\} 1$/m)
+    expect(answer.text).toMatch(/^rollcall_leaks\{account="default"\} 0$/m)
+    expect(answer.text).toMatch(/^rollcall_last_complete_age_seconds\{account="default"\} [\d.]+$/m)
     expect(answer.text).toMatch(/^rollcall_channels 30$/m)
     expect(answer.text).toMatch(/^rollcall_last_tick_age_seconds\{account="default"\} [\d.]+$/m)
     expect(answer.text).toMatch(/^rollcall_last_tick_outcome\{account="default",outcome="committed"\} 1$/m)

@@ -41,7 +41,7 @@ export const accessRoutes = [
     answer: schemas.plain,
     status: 303,
     type: 'text/plain',
-    refusals: [401, 429],
+    refusals: [401],
     handle: async ({ query, services: { guard }, c }) => {
       // Who only asks for the head has not come yet.
       if (c.req.method === 'GET') guard.loginOnce(c, query.once)

@@ -11,6 +11,7 @@ import {
   updateEndpoint,
 } from '../../store/endpoint.ts'
 import { disableEndpoint, enableEndpoint, pauseEndpoint } from '../../store/endpoint-state.ts'
+import type { Caller } from '../access.ts'
 import { route } from '../route.ts'
 import * as schemas from '../schemas.ts'
 
@@ -24,11 +25,13 @@ export const endpointRoutes = [
     scope: 'read',
     summary: 'All endpoints, with how they answered of late',
     answer: schemas.endpoints,
-    handle: ({ services: { db, kept } }) =>
-      kept('endpoints', { forMs: OFTEN_MS }, async () => {
+    handle: async ({ caller, services: { db, kept } }) => {
+      const all = await kept('endpoints', { forMs: OFTEN_MS }, async () => {
         const [endpoints, health] = await Promise.all([listEndpoints(db, COUNTED), readEndpointHealth(db)])
-        return { endpoints: endpoints.map((one) => ({ ...one, ...(health.get(one.id) ?? NOTHING_KNOWN) })) }
-      }),
+        return endpoints.map((one) => ({ ...one, ...(health.get(one.id) ?? NOTHING_KNOWN) }))
+      })
+      return { endpoints: all.map((one) => shownTo(caller, one)) }
+    },
   }),
 
   route('POST /api/endpoints', {
@@ -49,7 +52,7 @@ export const endpointRoutes = [
     path: schemas.endpointPath,
     answer: schemas.endpoint,
     refusals: [404],
-    handle: ({ path, services: { db } }) => showEndpoint(db, path.id),
+    handle: async ({ path, caller, services: { db } }) => shownTo(caller, await showEndpoint(db, path.id)),
   }),
 
   route('PATCH /api/endpoints/:id', {
@@ -130,6 +133,13 @@ export const endpointRoutes = [
     },
   }),
 ]
+
+/** A path or a query may have a receiver's token: who may only look is shown where the endpoint is. */
+function shownTo<One extends { url: string }>(caller: Caller | null, endpoint: One): One {
+  if (caller?.scope === 'write') return endpoint
+  const { origin, pathname, search } = new URL(endpoint.url)
+  return { ...endpoint, url: `${origin}/${pathname + search === '/' ? '' : '…'}` }
+}
 
 /** Of one that was added between the two reads. */
 const NOTHING_KNOWN = { oldestDueAt: null, latency: null, lastError: null }

@@ -32,10 +32,11 @@ export const reportRoutes = [
     query: schemas.reportQuery,
     answer: schemas.report,
     refusals: [404],
-    handle: async ({ path: { name }, query, services: { db, channels } }) => {
+    handle: async ({ path: { name }, query, services: { db, channels, reportTurn } }) => {
+      const question = findQuestion(name)
       const bought = channels === null ? {} : { channels }
       const patience = { withinMs: WITHIN_MS, most: MOST_ROWS + 1 }
-      const { columns, rows } = await runReport(db, findQuestion(name), { ...bought, ...query }, patience)
+      const { columns, rows } = await reportTurn(() => runReport(db, question, { ...bought, ...query }, patience))
       return { columns, rows: rows.slice(0, MOST_ROWS), truncated: rows.length > MOST_ROWS }
     },
   }),
