@@ -12,11 +12,18 @@ export function addServers(program: Command): void {
     .command('start')
     .description('run everything on this machine: database, simulator, ticks, drains and a sample subscriber')
     .option('--every <seconds>', 'how often to tick', argument.seconds, 3)
-    .action(async (options: { every: number }) => {
+    .option('--console-port <n>', 'where to serve the console on 127.0.0.1 (default: any free port)', argument.port)
+    .action(async ({ every, consolePort }: { every: number; consolePort?: number }) => {
       const say = (line: string) => void process.stdout.write(`${line}\n`)
       // From the beginning: a Ctrl-C while the database starts must not leave it behind.
       const stopped = untilStopped()
-      const stop = await start({ environment: process.env, folder: LOCAL_FOLDER, tickSeconds: options.every, say })
+      const stop = await start({
+        environment: process.env,
+        folder: LOCAL_FOLDER,
+        tickSeconds: every,
+        ...(consolePort !== undefined && { consolePort }),
+        say,
+      })
       await stopped
       say('\nstopping …')
       await stop()

@@ -8,11 +8,12 @@ import type { Tokens } from '../console/access.ts'
 import { openConsole, type ConsoleOptions } from '../console/app.ts'
 import { assets } from '../console/assets.ts'
 
-/** Serves it at a free port. `link` opens it once, in one browser; `tokens` open it, too. */
+/** Serves it at that port of loopback, or at a free one. `link` opens it once, in one browser; `tokens` open it, too. */
 export async function serveConsole({
   tokens,
+  port = 0,
   ...options
-}: Omit<ConsoleOptions, 'onceCode' | 'assets' | 'tokens'> & { tokens?: Tokens }): Promise<{
+}: Omit<ConsoleOptions, 'onceCode' | 'assets' | 'tokens'> & { tokens?: Tokens; port?: number }): Promise<{
   link: string
   url: string
   close: () => Promise<void>
@@ -28,7 +29,7 @@ export async function serveConsole({
       return answer(request, { address: socket.remoteAddress ?? '' })
     },
   }) as Server
-  server.listen(0, '127.0.0.1')
+  server.listen(port, '127.0.0.1')
   await once(server, 'listening')
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return {

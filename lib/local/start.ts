@@ -34,6 +34,8 @@ export interface StartOptions {
   /** Where the database of one machine lies, and `running.json` tells other commands how to reach it. */
   folder: string
   tickSeconds: number
+  /** Default: any that is free. */
+  consolePort?: number
   /** Prints one line for people. */
   say: (line: string) => void
 }
@@ -47,7 +49,13 @@ const SAMPLE = 'the sample subscriber of npm start'
 const LOOPBACK = ['127.0.0.0/8', '::1/128']
 
 /** Starts everything and gives what stops it again, in reverse order. Throws what could not be started. */
-export async function start({ environment, folder, tickSeconds, say }: StartOptions): Promise<() => Promise<void>> {
+export async function start({
+  environment,
+  folder,
+  tickSeconds,
+  consolePort,
+  say,
+}: StartOptions): Promise<() => Promise<void>> {
   const given = withoutBlanks(environment)
   const { config, allow } = await readSettings(given)
   const undo: Undo = []
@@ -84,6 +92,7 @@ export async function start({ environment, folder, tickSeconds, say }: StartOpti
       addressGuard: guard,
       channels: config.channels ?? (config.accounts ? null : SIMULATED_CHANNELS),
       ...(config.consoleTokens && { tokens: config.consoleTokens }),
+      ...(consolePort !== undefined && { port: consolePort }),
       log: (level, message, fields) => void (level === 'error' && say(pc.red(`${message} ${JSON.stringify(fields)}`))),
     })
     undo.push(() => page.close())

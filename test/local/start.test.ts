@@ -1,6 +1,8 @@
 // `rollcall start` as a user runs it: the built dist/cli.js in a folder of its own, with a Postgres, a simulator and a
 // subscriber that it starts itself. No doubles.
+import { once } from 'node:events'
 import { chmodSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -46,6 +48,16 @@ function begin(env: Record<string, string> = {}, args = EVERY): Running {
   const one = startCli(args, { env, cwd: folder })
   running.push(one)
   return one
+}
+
+/** One that nobody listens at. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
 }
 
 const runningFile = () => join(folder, '.rollcall/running.json')
@@ -108,7 +120,8 @@ describe('rollcall start', () => {
     const tokens = { CONSOLE_READ_TOKENS: 'short', CONSOLE_WRITE_TOKENS: 'w'.repeat(31), CHANNELS: 'many' }
     const faulty = await begin(tokens).ended
     const token = 'r'.repeat(32)
-    const one = begin({ CONSOLE_READ_TOKENS: token, CHANNELS: '12' })
+    const port = await freePort()
+    const one = begin({ CONSOLE_READ_TOKENS: token, CHANNELS: '12' }, [...EVERY, '--console-port', String(port)])
     const [, url = ''] = await one.printed(/^console {5}(http:\/\/127\.0\.0\.1:\d+)\//m)
 
     const me = await fetch(`${url}/api/me`, { headers: { authorization: `Bearer ${token}` } })
@@ -117,6 +130,7 @@ describe('rollcall start', () => {
     expect(faulty.stderr).toMatch(/CONSOLE_READ_TOKENS\[0\] is not a token.*CONSOLE_WRITE_TOKENS\[0\] is not.*/)
     expect(faulty.stderr).toMatch(/CHANNELS is no whole number from 1 to 999999/)
     expect(faulty.stderr).not.toMatch(/short|wwww|many/)
+    expect(url).toBe(`http://127.0.0.1:${port}`)
     expect(await me.json()).toMatchObject({ scope: 'read', channels: 12 })
   }, 90_000)
 
