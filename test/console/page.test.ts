@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { addressOf } from '../../lib/console/page/api.ts'
 import { cell } from '../../lib/console/page/cell.ts'
 import { chooseLanguage, dictionaries } from '../../lib/console/page/dictionary.ts'
-import { formatCount, formatLatency, formatSpan, plain, shown } from '../../lib/console/page/format.ts'
+import { formatCount, formatLatency, formatSpan, fromField, plain, shown, toField } from '../../lib/console/page/format.ts'
 import { hashOf, parseRoute, type Route } from '../../lib/console/page/router.ts'
 import { blindOf, blindSinceOf } from '../../lib/console/page/watch.ts'
 
@@ -57,6 +57,16 @@ describe('a text that somebody else chose', () => {
 
   it('is isolated where no markup does it', () => {
     expect(plain('שלום')).toBe('\u2068שלום\u2069')
+  })
+})
+
+describe('a field for a moment', () => {
+  it('has the moment that it was given', () => {
+    expect(fromField(toField(new Date('2026-11-22T10:00:00Z')))).toEqual(new Date('2026-11-22T10:00:00Z'))
+  })
+
+  it.each([null, new Date('tomorrow'), new Date(8.64e15), new Date(-8.64e15)])('is empty or bounded for %s', (at) => {
+    expect(() => toField(at)).not.toThrow()
   })
 })
 

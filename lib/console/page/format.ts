@@ -100,10 +100,10 @@ export function shown(text: string): string {
 /** Such a text for where there is no markup to isolate its direction: a label, a canvas. */
 export const plain = (text: string): string => `\u2068${shown(text)}\u2069`
 
-/** The value of a `datetime-local` field for a moment, in the browser's time zone; empty for none. */
+/** The value of a `datetime-local` field for a moment, in the browser's time zone; empty for none, and for what is none. */
 export function toField(at: Date | null): string {
-  if (!at) return ''
-  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16)
+  const local = new Date(at === null ? NaN : at.getTime() - at.getTimezoneOffset() * 60_000)
+  return Number.isNaN(local.getTime()) ? '' : local.toISOString().slice(0, 16)
 }
 
 /** The moment that such a field names; null for none. */
