@@ -156,6 +156,16 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     expect(await page.title()).not.toBe('1')
   })
 
+  test('history: what was typed is cleared, also before it was searched for', async () => {
+    const user = page.getByRole('searchbox', { name: 'User' })
+    await open('history')
+    await user.fill('nobody')
+
+    await page.getByRole('button', { name: 'Clear' }).click()
+
+    await eventually('the field is empty', async () => (await user.inputValue()) === '')
+  })
+
   test('history: the life of a session has its events, and each attempt to deliver them', async () => {
     await open('history')
     await page.getByLabel('End', { exact: true }).selectOption('reported')

@@ -99,7 +99,15 @@ function Search({ query }: { query: Query }) {
           {t.history.go}
         </button>
         {FIELDS.some((name) => asked[name]) && (
-          <button type="button" class="quiet" onClick={() => go({ view: 'history', query: {} })}>
+          <button
+            type="button"
+            class="quiet"
+            onClick={() => {
+              // What was typed but never searched for is in no address.
+              setAsked({})
+              go({ view: 'history', query: {} })
+            }}
+          >
             {t.history.clear}
           </button>
         )}
