@@ -211,6 +211,29 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await page.getByText('Active').first().waitFor()
   })
 
+  test('a double click or a held key does not answer the question that it brings up', async () => {
+    const pause = page.getByRole('button', { name: 'Pause' }).first()
+    const sure = page.getByRole('button', { name: 'Yes, pause' })
+    await open('endpoints')
+
+    await pause.dblclick()
+    await sure.waitFor()
+    await page.keyboard.press('Escape')
+    await pause.waitFor()
+    await page.keyboard.down('Enter')
+    await sure.waitFor()
+    await eventually('it has the focus', () => page.evaluate("document.activeElement.matches('.sure')"))
+    await page.keyboard.down('Enter')
+    await page.keyboard.up('Enter')
+
+    expect(await sure.count()).toBe(1)
+    await page.keyboard.press('Enter')
+    await page.getByText('Paused').waitFor()
+    await page.getByRole('button', { name: 'Enable' }).first().click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Enable' }).click()
+    await page.getByText('Active').first().waitFor()
+  })
+
   test('a dead delivery is sent again with two clicks, and a replay counts before it sends', async () => {
     const dialog = page.getByRole('dialog')
     await open('endpoints')

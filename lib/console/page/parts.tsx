@@ -258,14 +258,19 @@ export function Confirm({
     setAsked(false)
     if (isYes) onConfirm()
   }
+  // The second half of a double click, or a key that is held, has not read the question.
+  const confirm = (event: MouseEvent) => void (event.detail < 2 && answer(true))
   return (
     <span
       class="confirm"
       role="group"
       aria-label={question}
-      onKeyDown={(event) => void (event.key === 'Escape' && answer(false))}
+      onKeyDown={(event) => {
+        if (event.repeat) event.preventDefault()
+        if (event.key === 'Escape') answer(false)
+      }}
     >
-      <button type="button" class={`${kind} sure`} ref={yes} onClick={() => answer(true)}>
+      <button type="button" class={`${kind} sure`} ref={yes} onClick={confirm}>
         {question}
       </button>
       <button type="button" class="quiet" onClick={() => answer(false)}>
