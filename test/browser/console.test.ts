@@ -260,6 +260,26 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     expect(await dialog.getByRole('status').innerText()).toMatch(/[1-9]\d* queued/)
   }, 60_000)
 
+  test('a replay that was counted late is not that of another question', async () => {
+    const dialog = page.getByRole('dialog')
+    const answered = gate()
+    await page.route('**/api/replay', async (route) => {
+      await answered.opened
+      await route.fulfill({ json: { matched: 12, queued: 0, next: null } })
+    })
+    await open('endpoints')
+    await page.getByRole('button', { name: 'Replay' }).first().click()
+    await dialog.getByRole('button', { name: 'Count' }).click()
+
+    await dialog.getByText('All it wants').click()
+    answered.open()
+
+    await eventually('it is counted', () => dialog.getByRole('button', { name: 'Count' }).isEnabled())
+    expect(await dialog.getByText(/12/).count()).toBe(0)
+    await dialog.getByRole('button', { name: 'Count' }).click()
+    await dialog.getByRole('button', { name: 'Send 12 again' }).waitFor()
+  })
+
   test('watching: an account that nobody can list is called out in every view, until it is seen again', async () => {
     const { rows } = await db.query<{ id: number }>(
       `insert into account (name, listed_at) values ('blind', now() - interval '2 hours') returning id`,
@@ -416,6 +436,13 @@ async function open(view: (typeof VIEWS)[number]): Promise<void> {
   await page.goto(`${url}/#/${view}`)
   await page.getByRole('heading', { level: 1 }).waitFor()
   await eventually('what is looked for has come', async () => (await page.getByText('Loading…').count()) === 0)
+}
+
+/** What waits until it is opened. */
+function gate(): { opened: Promise<void>; open: () => void } {
+  let open = () => undefined as void
+  const opened = new Promise<void>((resolve) => (open = resolve))
+  return { opened, open: () => open() }
 }
 
 /** What axe finds wrong with what is seen, a line each. */

@@ -24,7 +24,7 @@ export function ReplayDialog({ id, onClose }: { id: string; onClose: () => void 
   const [session, setSession] = useState('')
   const [since, setSince] = useState<Date | null>(null)
   const [until, setUntil] = useState<Date | null>(null)
-  const [matched, setMatched] = useState<number>()
+  const [counted, setCounted] = useState<{ asked: string; matched: number }>()
   const [progress, setProgress] = useState<Progress>()
   const isStopped = useRef(false)
   useEffect(() => () => void (isStopped.current = true), [])
@@ -36,10 +36,12 @@ export function ReplayDialog({ id, onClose }: { id: string; onClose: () => void 
     ...(since && { since: since.toISOString() }),
     ...(until && { until: until.toISOString() }),
   }
-  // Another question has another answer.
-  useEffect(() => setMatched(undefined), [JSON.stringify(filter)])
+  const asked = JSON.stringify(filter)
+  // Another question has another answer, and an answer may come after the question was changed.
+  const matched = counted?.asked === asked ? counted.matched : undefined
 
-  const count = () => act(async () => setMatched((await replay({ ...filter, dryRun: true })).matched))
+  const count = () =>
+    act(async () => setCounted({ asked, matched: (await replay({ ...filter, dryRun: true })).matched }))
   const run = (total: number) =>
     act(async () => {
       isStopped.current = false
