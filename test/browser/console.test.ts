@@ -166,6 +166,32 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await eventually('the field is empty', async () => (await user.inputValue()) === '')
   })
 
+  test('history: more of one search does not come into the next', async () => {
+    const known = { account: 'default', incarnation: 1, userId: null, status: 'closed', started: false, driverType: null }
+    const times = { firstSeenAt: '2026-11-22T10:00:00Z', readyAt: null, startedAt: null, endedAt: '2026-11-22T10:01:00Z' }
+    const answered = gate()
+    await page.route('**/api/sessions?*', async (route) => {
+      const asked = new URL(route.request().url()).searchParams
+      if (asked.has('cursor')) await answered.opened
+      const id = `${asked.get('user') ?? ''}${asked.get('cursor') ?? ''}`
+      const sessions = [{ ...known, ...times, id, endReason: 'gone', error: null }]
+      await route.fulfill({ json: { sessions, next: id === 'one' ? '-more' : null } })
+    })
+    await page.goto(`${url}/#/history?user=one`)
+    await page.getByRole('button', { name: 'Show more' }).click()
+
+    await page.getByRole('searchbox', { name: 'User' }).fill('two')
+    await page.getByRole('button', { name: 'Search', exact: true }).click()
+    await page.getByRole('link', { name: 'two' }).waitFor()
+
+    const late = page.waitForResponse(/cursor/)
+    answered.open()
+    await (await late).finished()
+    await page.evaluate('new Promise(requestAnimationFrame)')
+
+    expect(await page.getByRole('link', { name: /one/ }).count()).toBe(0)
+  })
+
   test('history: the life of a session has its events, and each attempt to deliver them', async () => {
     await open('history')
     await page.getByLabel('End', { exact: true }).selectOption('reported')

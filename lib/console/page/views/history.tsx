@@ -127,9 +127,10 @@ function Found({ query }: { query: Query }) {
   }
   const looked = views.sessions(asked)
   const { answer, error } = usePoll(looked, POLL_MS)
-  const [more, setMore] = useState<{ sessions: Session[]; next: string | null }>()
+  const [loaded, setLoaded] = useState<{ address: string; sessions: Session[]; next: string | null }>()
   const { busy, error: moreError, act } = useAct()
-  useEffect(() => setMore(undefined), [looked.address])
+  // More of another search may come after this one was asked.
+  const more = loaded?.address === looked.address ? loaded : undefined
   // What is new pushes the end of the first page into the second.
   const rows = [
     ...new Map([...(more?.sessions ?? []), ...(answer?.sessions ?? [])].map((one) => [keyOf(one), one])).values(),
@@ -141,7 +142,7 @@ function Found({ query }: { query: Query }) {
     act(async () => {
       const page = await get(views.sessions({ ...asked, cursor }))
       const known = more?.sessions ?? answer?.sessions ?? []
-      setMore({ sessions: [...known, ...page.sessions], next: page.next })
+      setLoaded({ address: looked.address, sessions: [...known, ...page.sessions], next: page.next })
     })
   return (
     <Card
