@@ -163,12 +163,25 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
 
     await page.getByRole('button', { name: 'Clear' }).click()
 
-    await eventually('the field is empty', async () => (await user.inputValue()) === '')
+    await page.getByRole('button', { name: 'Clear' }).waitFor({ state: 'detached' })
+    expect(await user.inputValue()).toBe('')
   })
 
   test('history: more of one search does not come into the next', async () => {
-    const known = { account: 'default', incarnation: 1, userId: null, status: 'closed', started: false, driverType: null }
-    const times = { firstSeenAt: '2026-11-22T10:00:00Z', readyAt: null, startedAt: null, endedAt: '2026-11-22T10:01:00Z' }
+    const known = {
+      account: 'default',
+      incarnation: 1,
+      userId: null,
+      status: 'closed',
+      started: false,
+      driverType: null,
+    }
+    const times = {
+      firstSeenAt: '2026-11-22T10:00:00Z',
+      readyAt: null,
+      startedAt: null,
+      endedAt: '2026-11-22T10:01:00Z',
+    }
     const answered = gate()
     await page.route('**/api/sessions?*', async (route) => {
       const asked = new URL(route.request().url()).searchParams
