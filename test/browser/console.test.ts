@@ -299,6 +299,26 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     expect(await dialog.getByRole('status').innerText()).toMatch(/[1-9]\d* queued/)
   }, 60_000)
 
+  test('a secret that is under way is seen, whatever is pressed meanwhile', async () => {
+    const dialog = page.getByRole('dialog')
+    const answered = gate()
+    await page.route('**/rotate', async (route) => {
+      await answered.opened
+      await route.fulfill({ json: { secret: 'whsec_seen' } })
+    })
+    await open('endpoints')
+    await page.getByRole('button', { name: 'New secret' }).first().click()
+    await dialog.getByRole('button', { name: 'Make a new secret' }).click()
+
+    for (const key of ['Escape', 'Escape', 'Escape']) await page.keyboard.press(key)
+    answered.open()
+
+    await dialog.getByText('whsec_seen').waitFor()
+    await page.keyboard.press('Escape')
+    await dialog.waitFor({ state: 'detached' })
+    expect(await page.content()).not.toContain('whsec_seen')
+  })
+
   test('a replay that was counted late is not that of another question', async () => {
     const dialog = page.getByRole('dialog')
     const answered = gate()

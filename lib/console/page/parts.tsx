@@ -280,13 +280,15 @@ export function Confirm({
   )
 }
 
-/** A dialog that takes all attention until it is closed. */
+/** A dialog that takes all attention until it is closed; while it is `busy`, with what is shown this once, it stays open. */
 export function Dialog({
   title,
+  busy = false,
   onClose,
   children,
 }: {
   title: string
+  busy?: boolean
   onClose: () => void
   children: ComponentChildren
 }) {
@@ -302,11 +304,19 @@ export function Dialog({
       if (opener instanceof HTMLElement && opener.isConnected) opener.focus()
     }
   }, [])
+  // What the browser itself closes, at a second Escape, cannot be prevented.
+  const closed = () => (busy ? dialog.current?.showModal() : onClose())
   return (
-    <dialog ref={dialog} aria-labelledby={id} onClose={onClose}>
+    <dialog ref={dialog} aria-labelledby={id} onClose={closed}>
       <header>
         <h2 id={id}>{title}</h2>
-        <button type="button" class="quiet close" aria-label={t.close} onClick={() => dialog.current?.close()}>
+        <button
+          type="button"
+          class="quiet close"
+          aria-label={t.close}
+          disabled={busy}
+          onClick={() => dialog.current?.close()}
+        >
           ✕
         </button>
       </header>

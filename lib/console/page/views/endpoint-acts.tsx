@@ -78,7 +78,7 @@ function RotateDialog({ id, onClose }: { id: string; onClose: () => void }) {
   const [grace, setGrace] = useState<(typeof GRACES)[number]>('24')
   const [secrets, setSecrets] = useState<{ secret: string; publicKey?: string | undefined }>()
   return (
-    <Dialog title={t.endpoints.rotateTitle} onClose={onClose}>
+    <Dialog title={t.endpoints.rotateTitle} busy={busy} onClose={onClose}>
       {secrets ? (
         <ShownOnce secrets={secrets} />
       ) : (

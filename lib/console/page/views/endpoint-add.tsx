@@ -39,7 +39,7 @@ export function AddEndpoint({ onClose }: { onClose: () => void }) {
       changed()
     })
   return (
-    <Dialog title={added ? t.endpoints.added : t.endpoints.add} onClose={onClose}>
+    <Dialog title={added ? t.endpoints.added : t.endpoints.add} busy={busy} onClose={onClose}>
       {added ? (
         <ShownOnce secrets={added} />
       ) : (
