@@ -2,7 +2,15 @@ import { describe, expect, it } from 'vitest'
 import { addressOf } from '../../lib/console/page/api.ts'
 import { cell } from '../../lib/console/page/cell.ts'
 import { chooseLanguage, dictionaries } from '../../lib/console/page/dictionary.ts'
-import { formatCount, formatLatency, formatSpan, fromField, plain, shown, toField } from '../../lib/console/page/format.ts'
+import {
+  formatCount,
+  formatLatency,
+  formatSpan,
+  fromField,
+  plain,
+  shown,
+  toField,
+} from '../../lib/console/page/format.ts'
 import { hashOf, parseRoute, type Route } from '../../lib/console/page/router.ts'
 import { blindOf, blindSinceOf } from '../../lib/console/page/watch.ts'
 
