@@ -418,6 +418,17 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await page.getByRole('heading', { level: 1, name: 'History' }).waitFor()
   })
 
+  test('who could not be logged out is told so, and an act without an answer may have been done', async () => {
+    await page.route('**/api/logout', (route) => route.abort())
+    await open('now')
+
+    await page.getByRole('button', { name: 'Log out' }).click()
+
+    await page.getByText('It may have done it: look before you try again.').waitFor()
+    expect(await page.getByRole('navigation').count()).toBe(1)
+    complaints = complaints.filter((line) => !line.includes('ERR_FAILED'))
+  })
+
   test('says so when the connection is lost, and goes on by itself', async () => {
     await open('now')
 

@@ -5,7 +5,7 @@ import { useCell } from './cell.ts'
 import { useNow } from './clock.ts'
 import type { Text } from './dictionary.ts'
 import { shown, formatMoment } from './format.ts'
-import { Choice, Name, Span, useText } from './parts.tsx'
+import { Choice, Name, sayFault, Span, useText } from './parts.tsx'
 import { changes, poll } from './poll.ts'
 import { type Route, route } from './router.ts'
 import { account, language, lostSince, me, now as lastNow, said, serverNow, type Theme, theme } from './state.ts'
@@ -260,9 +260,11 @@ function Who() {
   const who = useCell(me)
   if (!who) return null
   const leave = () => {
-    logout()
-      .catch(() => undefined)
-      .finally(() => me.set(null))
+    // Who could not be logged out must not believe it.
+    logout().then(
+      () => me.set(null),
+      (error: unknown) => said.set(sayFault(error, t)),
+    )
   }
   return (
     <div class="who">

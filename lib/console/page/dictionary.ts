@@ -22,8 +22,8 @@ const en = {
   scopes: { read: 'May look, not change', write: 'May look and change' },
   views: { now: 'Now', history: 'History', endpoints: 'Endpoints', watching: 'Watching' },
   faults: {
-    unreachable: 'The server does not answer. This page keeps trying.',
-    database: 'The server cannot reach its database. This page keeps trying.',
+    unreachable: 'The server did not answer. It may have done it: look before you try again.',
+    database: 'The server cannot reach its database.',
     tooMany: 'Too many tries. Wait a minute.',
     unknown: 'That did not work.',
   },
@@ -322,8 +322,8 @@ const zh: Text = {
   scopes: { read: '只读', write: '可读写' },
   views: { now: '当前', history: '历史', endpoints: '接收端', watching: '监测' },
   faults: {
-    unreachable: '服务器没有响应，页面会继续重试。',
-    database: '服务器连不上数据库，页面会继续重试。',
+    unreachable: '服务器没有响应，操作可能已经生效，重试前请先确认。',
+    database: '服务器连不上数据库。',
     tooMany: '尝试次数过多，请一分钟后再试。',
     unknown: '操作未成功。',
   },
