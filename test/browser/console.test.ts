@@ -16,6 +16,7 @@ import { eventually, openReceiver, type Receiver } from '../support/receiver.ts'
 const root = join(import.meta.dirname, '../..')
 const folder = mkdtempSync(join(tmpdir(), 'rollcall-console-'))
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const TOKEN = 'write-token-0123456789012345678901234567'
 const VIEWS = ['now', 'history', 'endpoints', 'watching'] as const
 /** Hostile where it can be: it must be seen as it is, and do nothing. */
 const NAME = '<img src=x onerror="document.title=1"><b>\u202Eevil</b>'
@@ -40,7 +41,7 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
   beforeAll(async () => {
     running = spawn(process.execPath, [join(root, 'dist/cli.js'), 'start', '--every', '1'], {
       cwd: folder,
-      env: { PATH: process.env['PATH'], CHANNELS: '40' },
+      env: { PATH: process.env['PATH'], CHANNELS: '40', CONSOLE_WRITE_TOKENS: TOKEN },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     for (const stream of [running.stdout, running.stderr]) stream?.on('data', (chunk) => (output += String(chunk)))
@@ -416,6 +417,20 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     expect(await page.evaluate('document.documentElement.lang')).toMatch(/^zh/)
     await page.getByText('English').click()
     await page.getByRole('heading', { level: 1, name: 'History' }).waitFor()
+  })
+
+  test('who logs in anew in another tab can still act in this one', async () => {
+    const tabs = await browser.newContext({ storageState: await desk.storageState(), locale: 'en-GB' })
+    page = await watched(tabs)
+    await open('endpoints')
+    await tabs.request.post(`${url}/api/login`, { data: { token: TOKEN } })
+
+    await page.getByRole('button', { name: 'Test', exact: true }).first().click()
+
+    await page.getByText(/^It (works|does not work) · /).waitFor()
+    expect(await page.getByRole('alert').count()).toBe(0)
+    complaints = complaints.filter((line) => !line.includes('403'))
+    await tabs.close()
   })
 
   test('who could not be logged out is told so, and an act without an answer may have been done', async () => {

@@ -82,6 +82,11 @@ async function send(address: string, { method = 'GET', body, etag, signal }: Cal
     throw new Unreachable('no answer', { cause: error })
   }
   noteClock(response.headers.get('date'))
+  // Who logged in anew in another tab has another cookie, to which another token belongs.
+  if (response.status === 403 && method !== 'GET') {
+    me.set(await readMe())
+    if (me.get()?.csrf !== csrf) return send(address, { method, body, etag, signal })
+  }
   if (response.ok || response.status === 304) return response
   const failure: Partial<Failure> = await response.json().catch(() => ({}))
   const { code = 'unknown', message = response.statusText } = failure.error ?? {}
