@@ -142,6 +142,37 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     expect(page.url()).toContain('#/session/')
   })
 
+  test('now: a bar is told once, and not again each second', async () => {
+    const [account, firstSeenAt] = ['default', new Date(Date.now() - 60_000).toISOString()]
+    const ended = { endedAt: null, endedAfter: null, endReason: null, failed: false }
+    const bar = { account, id: 'm1', incarnation: 1, userId: 'one', firstSeenAt, firstSeenAfter: null, ...ended }
+    const bars = [{ ...bar, readyAt: firstSeenAt, startedAt: firstSeenAt }]
+    await page.route('**/api/timeline?*', (route) => route.fulfill({ json: { bars, truncated: false } }))
+    await open('now')
+    await page.getByRole('application', { name: 'Timeline of 1 session' }).focus()
+    await page.keyboard.press('End')
+    const told = page.getByRole('status').filter({ hasText: 'began' })
+    const seen = page.locator('.tip')
+    const [first, before] = [await told.innerText(), await seen.innerText()]
+
+    await eventually('time goes by', async () => (await seen.innerText()) !== before)
+
+    expect(await told.innerText()).toBe(first)
+  })
+
+  test('now: the timeline is zoomed out as far as it goes without a fault', async () => {
+    await open('now')
+    await page.getByRole('button', { name: '7 d', exact: true }).click()
+    await page.getByRole('application').focus()
+
+    for (const key of ['-', '-']) {
+      const answered = page.waitForResponse(/api\/timeline/)
+      await page.keyboard.press(key)
+      expect((await answered).status()).toBe(200)
+    }
+    await page.getByRole('button', { name: '5 min', exact: true }).click()
+  })
+
   test('history: a name that would be markup is text, wherever it stands', async () => {
     await open('history')
     await page.getByRole('searchbox', { name: 'User' }).fill(NAME)

@@ -8,7 +8,7 @@ import { useNow } from './clock.ts'
 import { useText } from './parts.tsx'
 import { go } from './router.ts'
 import { language, serverNow } from './state.ts'
-import { keyOf, toBar } from './timeline-bar.ts'
+import { keyOf, stateOfBar, toBar } from './timeline-bar.ts'
 import { useDrawing } from './timeline-drawing.ts'
 import { layOut, type Move, neighbour, type Rows, timeAt, type Window, xOf, zoomed } from './timeline-layout.ts'
 import { AXIS, type Drawn, ROW } from './timeline-paint.ts'
@@ -148,6 +148,11 @@ export function Timeline({
   const place = pointed ?? focused
   const told = active === undefined ? undefined : byKey.get(active)
   const spokenOf = focused === undefined ? undefined : byKey.get(focused.key)
+  // With the time that goes by it would be read out again each second.
+  const description = useMemo(
+    () => spokenOf && describe(spokenOf, t, spoken),
+    [focused?.key, spokenOf && stateOfBar(spokenOf), spoken],
+  )
   // Free channels are seen as empty rows, as long as there are not many of them.
   const height = AXIS + Math.max(rowCount, Math.min(channels ?? 0, MOST_EMPTY), FEWEST) * ROW + 8
   return (
@@ -174,7 +179,7 @@ export function Timeline({
       </div>
       {told && place && <Tip of={told} x={place.x} y={place.y} />}
       <p class="unseen" role="status">
-        {spokenOf && describe(spokenOf, t, spoken)}
+        {description}
       </p>
       <p class="hint" id="timeline-help">
         {t.timeline.help}
