@@ -489,6 +489,40 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     complaints = complaints.filter((line) => !line.includes('ERR_INTERNET_DISCONNECTED'))
   }, 45_000)
 
+  test('a page that was not seen for hours tells as of when it is, if there is no answer then', async () => {
+    await page.clock.install()
+    await open('now')
+    await page.getByRole('table', { name: 'Who is live' }).waitFor()
+    const seenAt = await page.evaluate<number>('Date.now()')
+    await page.route('**/api/**', (route) => route.abort())
+
+    await page.clock.fastForward('03:30:00')
+
+    const warning = page.getByText(/^Connection lost/)
+    await warning.waitFor()
+    const near = [-5_000, 0, 5_000].map((ms) => new Date(seenAt + ms).toLocaleTimeString('en-GB').slice(0, 5))
+    expect(near).toContain(/as of (\d\d:\d\d)/.exec(await warning.innerText())?.[1])
+    expect(await page.getByText(/^Not watching/).count()).toBe(0)
+    complaints = complaints.filter((line) => !line.includes('ERR_FAILED'))
+  })
+
+  test('a server that takes a question and does not answer is told as a lost connection', async () => {
+    const answered = gate()
+    await page.clock.install()
+    await open('now')
+    await page.route('**/api/**', async (route) => {
+      await answered.opened
+      await route.continue()
+    })
+
+    await page.clock.runFor(15_000)
+
+    await page.getByText(/^Connection lost/).waitFor({ timeout: 5_000 })
+    answered.open()
+    await page.getByText('Connected', { exact: true }).waitFor()
+    expect(await page.getByText(/^Connection lost/).count()).toBe(0)
+  })
+
   test('is at most 150 KB at first, compressed, and forbids what is not its own', async () => {
     const sizes = new Map<string, Promise<number>>()
     let policy = ''
