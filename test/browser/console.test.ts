@@ -255,6 +255,20 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     expect(page.url()).toContain('#/session/')
   })
 
+  test('endpoints: a description is a line of text like all others, whatever is in it', async () => {
+    const { rows } = await db.query<{ id: string }>(
+      `insert into endpoint (id, url, event_types, description, state) values ('ep_${'0'.repeat(32)}', 'http://127.0.0.1:9/', '{*}', $1, 'paused')
+       returning id`,
+      [` \u202Eevil ${'W'.repeat(900)}`],
+    )
+    await open('endpoints')
+
+    const heading = page.getByRole('heading', { level: 2, name: '··evil' })
+    await heading.waitFor()
+    expect((await heading.boundingBox())?.height).toBeLessThan(40)
+    await db.query(`delete from endpoint where id = $1`, [rows[0]?.id])
+  })
+
   test('endpoints: one is added, its secret shown once; it is tested, paused and enabled', async () => {
     const dialog = page.getByRole('dialog')
     await open('endpoints')

@@ -59,6 +59,15 @@ describe('a text that somebody else chose', () => {
     expect(shown('a\u202Eb\u2066c\u0000d\ne\u200Bf\u2028g')).toBe('a·b·c·d·e·f·g')
   })
 
+  it.each([
+    ['   ', '···'],
+    [' user-1 ', '·user-1·'],
+    ['\u3164\u2800\u00AD', '···'],
+    ['', ''],
+  ])('%j is seen as %j', (text, expected) => {
+    expect(shown(text)).toBe(expected)
+  })
+
   it('keeps what letters and signs are made of', () => {
     expect(shown('👩‍💻 שלום 王小明')).toBe('👩‍💻 שלום 王小明')
   })

@@ -86,7 +86,10 @@ function format(locale: string): Intl.NumberFormat {
 
 const LONGEST = 200
 /** What hides, breaks the line, or turns the direction of the text around it. */
-const UNSEEN = /[\p{Cc}\p{Zl}\p{Zp}\u061C\u200B\u200E\u200F\u202A-\u202E\u2060-\u206F\uFEFF]/gu
+const UNSEEN =
+  /[\p{Cc}\p{Zl}\p{Zp}\u00AD\u034F\u061C\u115F\u1160\u180B-\u180F\u200B\u200E\u200F\u202A-\u202E\u2060-\u206F\u2800\u3164\uFEFF\uFFA0]/gu
+/** Blanks that nobody sees, since nothing stands beyond them. */
+const EDGES = /^\s+|\s+$/gu
 
 /**
  * At most 200 characters of a text that somebody else chose, since a megabyte of it would hold up the page, with a dot for each that
@@ -94,7 +97,7 @@ const UNSEEN = /[\p{Cc}\p{Zl}\p{Zp}\u061C\u200B\u200E\u200F\u202A-\u202E\u2060-\
  */
 export function shown(text: string): string {
   const short = text.length <= LONGEST ? text : `${text.slice(0, LONGEST).replace(/[\uD800-\uDBFF]$/, '')}…`
-  return short.replaceAll(UNSEEN, '·')
+  return short.replaceAll(UNSEEN, '·').replaceAll(EDGES, (blanks) => '·'.repeat(blanks.length))
 }
 
 /** Such a text for where there is no markup to isolate its direction: a label, a canvas. */

@@ -167,7 +167,7 @@ export function Card({
   kind = '',
   children,
 }: {
-  title: string
+  title: ComponentChildren
   aside?: ComponentChildren
   kind?: string
   children: ComponentChildren
