@@ -408,6 +408,36 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await eventually('it is called out no more', async () => (await page.getByText(/^Not watching/).count()) === 0)
   })
 
+  test('watching: the time in which nobody listed a live session is told apart from what was seen', async () => {
+    await db.query(`insert into account (name, listed_at) values ('blind', now() - interval '2 hours')`)
+    await db.query(
+      `insert into session (account_id, session_id, incarnation, status, started, first_seen_at, ready_at, started_at, revision)
+       select id, 'm1', 1, 1, true, now() - interval '3 hours', now() - interval '3 hours', now() - interval '3 hours', 3
+       from account where name = 'blind'`,
+    )
+    await db.query(
+      `insert into snapshot (account_id, listed_at, outcome, session_count, duration_ms, error)
+       select id, now() - interval '1 minute', 'failed', null, 5, 'api_unreachable: no answer' from account where name = 'blind'`,
+    )
+
+    await page.goto(`${url}/#/session/blind/m1/1`)
+    await page.locator('.life').getByText('Not watched').waitFor()
+    await open('now')
+    await page.getByRole('button', { name: '6 h', exact: true }).click()
+    await page.getByRole('application').focus()
+    await eventually('it has the focus', async () => {
+      await page.keyboard.press('Home')
+      return (await page.locator('.tip').getByText('Not watched').count()) > 0
+    })
+    expect(await page.evaluate(`getComputedStyle(document.querySelector('.tip .key.unseen')).clipPath`)).toBe('none')
+
+    await page.getByRole('button', { name: '5 min', exact: true }).click()
+    for (const table of ['snapshot', 'session']) {
+      await db.query(`delete from ${table} where account_id = (select id from account where name = 'blind')`)
+    }
+    await db.query(`delete from account where name = 'blind'`)
+  })
+
   describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
     test.each(VIEWS)('axe finds nothing wrong with %s', async (view) => {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })

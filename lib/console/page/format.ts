@@ -87,7 +87,7 @@ function format(locale: string): Intl.NumberFormat {
 const LONGEST = 200
 /** What hides, breaks the line, or turns the direction of the text around it. */
 const UNSEEN =
-  /[\p{Cc}\p{Zl}\p{Zp}\u00AD\u034F\u061C\u115F\u1160\u180B-\u180F\u200B\u200E\u200F\u202A-\u202E\u2060-\u206F\u2800\u3164\uFEFF\uFFA0]/gu
+  /[\p{Cc}\p{Zl}\p{Zp}\u00AD\u061C\u115F\u1160\u180E\u200B\u200E\u200F\u202A-\u202E\u2060-\u206F\u2800\u3164\uFEFF\uFFA0]/gu
 /** Blanks that nobody sees, since nothing stands beyond them. */
 const EDGES = /^\s+|\s+$/gu
 

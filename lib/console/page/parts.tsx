@@ -120,7 +120,7 @@ export function Table<Row>({
   return (
     <div class="table" ref={box} role="group" aria-label={caption}>
       <table>
-        <caption class="unseen">{caption}</caption>
+        <caption class="heard">{caption}</caption>
         <thead>
           <tr>
             {columns.map((column) => (
@@ -390,7 +390,7 @@ export function Copy({ text, label }: { text: string; label: string }) {
       <button type="button" onClick={copy}>
         {isCopied ? t.copied : t.copy}
       </button>
-      <span class="unseen" role="status">
+      <span class="heard" role="status">
         {isCopied ? t.copied : ''}
       </span>
     </div>
