@@ -75,6 +75,8 @@ export function Timeline({
     drag.current = { x: event.clientX, to: window.to, isMoved: false }
   }
   const onPointerMove = (event: TargetedPointerEvent<HTMLDivElement>) => {
+    // The button may have been let go elsewhere.
+    if (event.buttons === 0) drag.current = undefined
     const dragged = drag.current
     if (dragged) {
       const by = event.clientX - dragged.x
