@@ -173,6 +173,23 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await page.getByRole('button', { name: '5 min', exact: true }).click()
   })
 
+  test('now: the timeline is not dragged by a button that was let go elsewhere', async () => {
+    await open('now')
+    const timeline = page.getByRole('application')
+    const box = await timeline.boundingBox()
+    const { x = 0, y = 0 } = box ?? {}
+    const following = page.getByRole('button', { name: 'Now', exact: true })
+    await page.mouse.move(x + 300, y + 2)
+    await page.mouse.down()
+    await page.mouse.move(x + 300, y - 40)
+    await page.mouse.up()
+
+    await page.mouse.move(x + 310, y + 40)
+    await page.mouse.move(x + 600, y + 40)
+
+    expect(await following.isDisabled()).toBe(true)
+  })
+
   test('history: a name that would be markup is text, wherever it stands', async () => {
     await open('history')
     await page.getByRole('searchbox', { name: 'User' }).fill(NAME)
@@ -383,6 +400,37 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     expect(await dialog.getByText(/12/).count()).toBe(0)
     await dialog.getByRole('button', { name: 'Count' }).click()
     await dialog.getByRole('button', { name: 'Send 12 again' }).waitFor()
+  })
+
+  test('a replay that was stopped says so, in its dialog and after that was closed', async () => {
+    const dialog = page.getByRole('dialog')
+    let answered = gate()
+    await page.route('**/api/replay', async (route) => {
+      const isCount = route.request().postData()?.includes('"dryRun":true') === true
+      if (!isCount) await answered.opened
+      const json = isCount ? { matched: 1_000, queued: 0, next: null } : { matched: 100, queued: 100, next: 'more' }
+      await route.fulfill({ json })
+    })
+    await open('endpoints')
+    await page.getByRole('button', { name: 'Replay' }).first().click()
+    await dialog.getByRole('button', { name: 'Count' }).click()
+    await dialog.getByRole('button', { name: 'Send 1,000 again' }).click()
+    await dialog.getByRole('button', { name: 'Stop' }).click()
+    answered.open()
+    await dialog.getByText('Stopped').waitFor()
+    expect(await dialog.getByText('Done').count()).toBe(0)
+    await dialog.getByRole('button', { name: 'Close' }).last().click()
+
+    answered = gate()
+    await page.getByRole('button', { name: 'Replay' }).first().click()
+    await dialog.getByRole('button', { name: 'Count' }).click()
+    await dialog.getByRole('button', { name: 'Send 1,000 again' }).click()
+    await dialog.getByRole('button', { name: 'Stop' }).waitFor()
+    await page.keyboard.press('Escape')
+    await dialog.waitFor({ state: 'detached' })
+    answered.open()
+
+    await page.getByText('Stopped · 100 of 1,000 looked at, 100 queued').waitFor()
   })
 
   test('watching: an account that nobody can list is called out in every view, until it is seen again', async () => {
