@@ -456,6 +456,16 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await eventually('it is called out no more', async () => (await page.getByText(/^Not watching/).count()) === 0)
   })
 
+  test('watching: of many accounts that nobody lists, some are named and the others counted', async () => {
+    await db.query(`insert into account (name) select 'blind-' || n from generate_series(1, 300) as n`)
+
+    await open('now')
+
+    await page.getByText('and 297 more').waitFor()
+    expect(await page.getByText(/^Not watching/).count()).toBe(3)
+    await db.query(`delete from account where name like 'blind-%'`)
+  })
+
   test('watching: the time in which nobody listed a live session is told apart from what was seen', async () => {
     await db.query(`insert into account (name, listed_at) values ('blind', now() - interval '2 hours')`)
     await db.query(

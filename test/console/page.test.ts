@@ -168,6 +168,7 @@ describe('an account is not seen', () => {
     ['never: it was never listed', { listedAt: null, outcome: null, goodAt: null, lateAt: null }, 'never', null],
     ['failed: its last tick failed', { outcome: 'failed', error: 'api_unreachable' }, 'failed', since],
     ['late: its time is over', { lateAt: '2026-11-22T09:59:59.999Z' }, 'late', since],
+    ['late: of its ticks none is kept', { listedAt: null, outcome: null }, 'late', since],
     ['incomplete: in part only', { outcome: 'incomplete' }, 'incomplete', since],
   ] as const)('%s', (_, given, why, at) => {
     const [blind, ...more] = blindOf([{ ...seen, ...given }], now)

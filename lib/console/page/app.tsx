@@ -169,6 +169,9 @@ function Connection() {
   return <span class={lost ? 'connection lost' : 'connection'}>{lost ? t.lost.short : t.live}</span>
 }
 
+/** Of more accounts than that the warnings would be all that is seen. */
+const MOST_TOLD = 3
+
 /** What makes the page untrue: it stands above every view. */
 function Warnings() {
   const t = useText()
@@ -178,6 +181,7 @@ function Warnings() {
   const time = useNow()
   // While the server does not answer, nothing is known of its ticks.
   const blind = seen && !lost ? blindOf(seen.ticks, time) : []
+  const worstFirst = blind.toSorted((a, b) => Number(a.why === 'incomplete') - Number(b.why === 'incomplete'))
   const text = lost ? t.lost.told(formatMoment(new Date(serverNow()), new Date(serverNow()), spoken)) : ''
   return (
     <div class="warnings">
@@ -188,9 +192,14 @@ function Warnings() {
             <strong>{t.blind.title}</strong> {t.blind.nothing}
           </p>
         )}
-        {blind.map((one) => (
+        {worstFirst.slice(0, MOST_TOLD).map((one) => (
           <BlindWarning key={one.account} of={one} />
         ))}
+        {blind.length > MOST_TOLD && (
+          <p class="warning blind">
+            {t.now.more(blind.length - MOST_TOLD)} <a href="#/watching">{t.views.watching}</a>
+          </p>
+        )}
       </div>
     </div>
   )
