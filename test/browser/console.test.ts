@@ -539,6 +539,32 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     expect(width).toBe(375)
   })
 
+  test('what gets the focus on the way back is not below the header', async () => {
+    await page.setViewportSize({ width: 1280, height: 400 })
+    await open('history')
+    const link = page.getByRole('table', { name: 'Sessions' }).getByRole('link').nth(15)
+    await link.waitFor()
+    await link.focus()
+
+    for (let step = 0; step < 15; step += 1) {
+      await page.keyboard.press('Shift+Tab')
+      const top = await page.evaluate<number>('document.activeElement.getBoundingClientRect().top')
+      expect(top).toBeGreaterThanOrEqual(52)
+    }
+  })
+
+  test('what is chosen is seen where the colours are those of the system', async () => {
+    await page.emulateMedia({ forcedColors: 'active' })
+    await open('now')
+
+    const styleOf = (selector: string, property: string) =>
+      page.evaluate<string>(`getComputedStyle(document.querySelector(\`${selector}\`)).${property}`)
+    const [chosen, other] = ["nav [aria-current='page']", 'nav a:not([aria-current])']
+    expect(await styleOf(chosen, 'borderBottomColor')).not.toBe(await styleOf(other, 'borderBottomColor'))
+    const [pressed, notPressed] = ["[aria-pressed='true']", "[aria-pressed='false']"]
+    expect(await styleOf(pressed, 'backgroundColor')).not.toBe(await styleOf(notPressed, 'backgroundColor'))
+  })
+
   test('speaks Chinese when it is told to, and still does after a reload', async () => {
     await open('history')
     await page.getByText('中文').click()
@@ -546,6 +572,10 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
 
     await page.reload()
     await page.getByRole('heading', { level: 1, name: '历史' }).waitFor()
+    await page.goto(`${url}/#/session/default/never/1`)
+    await page.getByText('没有找到，可能已经不存在。').waitFor()
+    complaints = complaints.filter((line) => !line.includes('404'))
+    await page.goto(`${url}/#/history`)
 
     expect(await page.evaluate('document.documentElement.lang')).toMatch(/^zh/)
     await page.getByText('English').click()

@@ -25,6 +25,7 @@ const en = {
     unreachable: 'The server did not answer. It may have done it: look before you try again.',
     database: 'The server cannot reach its database.',
     tooMany: 'Too many tries. Wait a minute.',
+    notFound: 'There is no such thing, or not any more.',
     unknown: 'That did not work.',
   },
   lost: {
@@ -326,6 +327,7 @@ const zh: Text = {
     unreachable: '服务器没有响应，操作可能已经生效，重试前请先确认。',
     database: '服务器连不上数据库。',
     tooMany: '尝试次数过多，请一分钟后再试。',
+    notFound: '没有找到，可能已经不存在。',
     unknown: '操作未成功。',
   },
   lost: {

@@ -191,6 +191,7 @@ export function sayFault(error: unknown, t: Text): string {
   if (error instanceof Unreachable) return t.faults.unreachable
   if (!(error instanceof Refused)) return t.faults.unknown
   if (error.status === 429) return t.faults.tooMany
+  if (error.code === 'not_found') return t.faults.notFound
   if (error.code === 'database_unreachable') return t.faults.database
   return error.message || t.faults.unknown
 }
