@@ -362,6 +362,33 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     expect(await dialog.getByRole('status').innerText()).toMatch(/[1-9]\d* queued/)
   }, 60_000)
 
+  test('by keyboard the focus stays where an act began, and in the dialog that shows what it came to', async () => {
+    const focused = () => page.evaluate<string>('document.activeElement.textContent')
+    const answered = gate()
+    await page.route('**/ping', async (route) => {
+      await answered.opened
+      await route.fulfill({ json: { outcome: 'delivered', status: 204, proved: null } })
+    })
+    await page.route('**/rotate', (route) => route.fulfill({ json: { secret: 'whsec_seen' } }))
+    await open('endpoints')
+    await page.getByRole('button', { name: 'Test', exact: true }).first().focus()
+    await page.keyboard.press('Enter')
+    await page.getByText('Testing…').waitFor()
+    expect(await focused()).toBe('Test')
+    answered.open()
+    await page.getByText('It works').waitFor()
+    expect(await focused()).toBe('Test')
+
+    await page.getByRole('button', { name: 'New secret' }).first().focus()
+    await page.keyboard.press('Enter')
+    await page.getByRole('button', { name: 'Make a new secret' }).focus()
+    await page.keyboard.press('Enter')
+    await page.getByText('whsec_seen').waitFor()
+    expect(await focused()).toContain('whsec_seen')
+    await page.keyboard.press('Escape')
+    await eventually('the focus is back', async () => (await focused()) === 'New secret')
+  })
+
   test('a secret that is under way is seen, whatever is pressed meanwhile', async () => {
     const dialog = page.getByRole('dialog')
     const answered = gate()

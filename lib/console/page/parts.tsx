@@ -209,7 +209,7 @@ export function Fault({ error }: { error: unknown }) {
 
 export const Empty = ({ children }: { children: ComponentChildren }) => <p class="empty">{children}</p>
 
-/** Runs one act at a time, and knows whether it runs and what went wrong. */
+/** Runs one act at a time, and knows whether it runs and what went wrong. Its button is `aria-disabled`, which keeps the focus. */
 export function useAct(): { busy: boolean; error: unknown; act: (what: () => Promise<unknown>) => void } {
   const [busy, setBusy] = useState(false)
   const [error, setError] = useState<unknown>(undefined)
@@ -250,7 +250,7 @@ export function Confirm({
   }, [isAsked])
   if (!isAsked) {
     return (
-      <button type="button" class={kind} ref={first} disabled={busy} onClick={() => setAsked(true)}>
+      <button type="button" class={kind} ref={first} aria-disabled={busy} onClick={() => setAsked(!busy)}>
         {label}
       </button>
     )
@@ -305,10 +305,14 @@ export function Dialog({
       if (opener instanceof HTMLElement && opener.isConnected) opener.focus()
     }
   }, [])
+  // What had the focus goes away when its act is done.
+  useEffect(() => {
+    if (document.activeElement === document.body) dialog.current?.focus()
+  })
   // What the browser itself closes, at a second Escape, cannot be prevented.
   const closed = () => (busy ? dialog.current?.showModal() : onClose())
   return (
-    <dialog ref={dialog} aria-labelledby={id} onClose={closed}>
+    <dialog ref={dialog} aria-labelledby={id} tabIndex={-1} onClose={closed}>
       <header>
         <h2 id={id}>{title}</h2>
         <button

@@ -144,11 +144,11 @@ export function ReplayDialog({ id, onClose }: { id: string; onClose: () => void 
           </p>
           <Fault error={error} />
           <div class="buttons">
-            <button type="button" class={matched === undefined ? 'main' : ''} disabled={busy} onClick={count}>
+            <button type="button" class={matched === undefined ? 'main' : ''} aria-disabled={busy} onClick={count}>
               {t.replay.count}
             </button>
             {matched !== undefined && matched > 0 && (
-              <button type="button" class="main" disabled={busy} onClick={() => run(matched)}>
+              <button type="button" class="main" aria-disabled={busy} onClick={() => run(matched)}>
                 {t.replay.run(number(matched))}
               </button>
             )}

@@ -201,7 +201,7 @@ function Deliveries({ endpoint, hasDead }: { endpoint: string; hasDead: boolean 
         <button
           type="button"
           class="quiet"
-          disabled={busy}
+          aria-disabled={busy}
           onClick={() =>
             act(async () => {
               const page = await get(views.deliveries({ ...query, cursor: next }))

@@ -158,7 +158,7 @@ function Found({ query }: { query: Query }) {
       {answer && rows.length === 0 && <Empty>{next === null ? t.history.none : t.history.noneYet}</Empty>}
       {rows.length > 0 && <Table caption={t.history.found} rows={rows} keyOf={keyOf} columns={columnsOf(t, isOne)} />}
       {next !== null && (
-        <button type="button" class="quiet" disabled={busy} onClick={() => load(next)}>
+        <button type="button" class="quiet" aria-disabled={busy} onClick={() => load(next)}>
           {rows.length === 0 ? t.history.on : t.more}
         </button>
       )}
