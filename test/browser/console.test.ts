@@ -16,6 +16,7 @@ import { eventually, openReceiver, type Receiver } from '../support/receiver.ts'
 const root = join(import.meta.dirname, '../..')
 const folder = mkdtempSync(join(tmpdir(), 'rollcall-console-'))
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const TOKEN = 'write-token-0123456789012345678901234567'
 const VIEWS = ['now', 'history', 'endpoints', 'watching'] as const
 /** Hostile where it can be: it must be seen as it is, and do nothing. */
 const NAME = '<img src=x onerror="document.title=1"><b>\u202Eevil</b>'
@@ -40,7 +41,7 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
   beforeAll(async () => {
     running = spawn(process.execPath, [join(root, 'dist/cli.js'), 'start', '--every', '1'], {
       cwd: folder,
-      env: { PATH: process.env['PATH'], CHANNELS: '40' },
+      env: { PATH: process.env['PATH'], CHANNELS: '40', CONSOLE_WRITE_TOKENS: TOKEN },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     for (const stream of [running.stdout, running.stderr]) stream?.on('data', (chunk) => (output += String(chunk)))
@@ -142,6 +143,54 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     expect(page.url()).toContain('#/session/')
   })
 
+  test('now: a bar is told once, and not again each second', async () => {
+    const [account, firstSeenAt] = ['default', new Date(Date.now() - 60_000).toISOString()]
+    const ended = { endedAt: null, endedAfter: null, endReason: null, failed: false }
+    const bar = { account, id: 'm1', incarnation: 1, userId: 'one', firstSeenAt, firstSeenAfter: null, ...ended }
+    const bars = [{ ...bar, readyAt: firstSeenAt, startedAt: firstSeenAt }]
+    await page.route('**/api/timeline?*', (route) => route.fulfill({ json: { bars, truncated: false } }))
+    await open('now')
+    await page.getByRole('application', { name: 'Timeline of 1 session' }).focus()
+    await page.keyboard.press('End')
+    const told = page.getByRole('status').filter({ hasText: 'began' })
+    const seen = page.locator('.tip')
+    const [first, before] = [await told.innerText(), await seen.innerText()]
+
+    await eventually('time goes by', async () => (await seen.innerText()) !== before)
+
+    expect(await told.innerText()).toBe(first)
+  })
+
+  test('now: the timeline is zoomed out as far as it goes without a fault', async () => {
+    await open('now')
+    await page.getByRole('button', { name: '7 d', exact: true }).click()
+    await page.getByRole('application').focus()
+
+    for (const key of ['-', '-']) {
+      const answered = page.waitForResponse(/api\/timeline/)
+      await page.keyboard.press(key)
+      expect((await answered).status()).toBe(200)
+    }
+    await page.getByRole('button', { name: '5 min', exact: true }).click()
+  })
+
+  test('now: the timeline is not dragged by a button that was let go elsewhere', async () => {
+    await open('now')
+    const timeline = page.getByRole('application')
+    const box = await timeline.boundingBox()
+    const { x = 0, y = 0 } = box ?? {}
+    const following = page.getByRole('button', { name: 'Now', exact: true })
+    await page.mouse.move(x + 300, y + 2)
+    await page.mouse.down()
+    await page.mouse.move(x + 300, y - 40)
+    await page.mouse.up()
+
+    await page.mouse.move(x + 310, y + 40)
+    await page.mouse.move(x + 600, y + 40)
+
+    expect(await following.isDisabled()).toBe(true)
+  })
+
   test('history: a name that would be markup is text, wherever it stands', async () => {
     await open('history')
     await page.getByRole('searchbox', { name: 'User' }).fill(NAME)
@@ -155,6 +204,55 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await page.getByText('three whole lists without it').waitFor()
     expect(await page.locator('img, bdi b').count()).toBe(0)
     expect(await page.title()).not.toBe('1')
+  })
+
+  test('history: what was typed is cleared, also before it was searched for', async () => {
+    const user = page.getByRole('searchbox', { name: 'User' })
+    await open('history')
+    await user.fill('nobody')
+
+    await page.getByRole('button', { name: 'Clear' }).click()
+
+    await page.getByRole('button', { name: 'Clear' }).waitFor({ state: 'detached' })
+    expect(await user.inputValue()).toBe('')
+  })
+
+  test('history: more of one search does not come into the next', async () => {
+    const known = {
+      account: 'default',
+      incarnation: 1,
+      userId: null,
+      status: 'closed',
+      started: false,
+      driverType: null,
+    }
+    const times = {
+      firstSeenAt: '2026-11-22T10:00:00Z',
+      readyAt: null,
+      startedAt: null,
+      endedAt: '2026-11-22T10:01:00Z',
+    }
+    const answered = gate()
+    await page.route('**/api/sessions?*', async (route) => {
+      const asked = new URL(route.request().url()).searchParams
+      if (asked.has('cursor')) await answered.opened
+      const id = `${asked.get('user') ?? ''}${asked.get('cursor') ?? ''}`
+      const sessions = [{ ...known, ...times, id, endReason: 'gone', error: null }]
+      await route.fulfill({ json: { sessions, next: id === 'one' ? '-more' : null } })
+    })
+    await page.goto(`${url}/#/history?user=one`)
+    await page.getByRole('button', { name: 'Show more' }).click()
+
+    await page.getByRole('searchbox', { name: 'User' }).fill('two')
+    await page.getByRole('button', { name: 'Search', exact: true }).click()
+    await page.getByRole('link', { name: 'two' }).waitFor()
+
+    const late = page.waitForResponse(/cursor/)
+    answered.open()
+    await (await late).finished()
+    await page.evaluate('new Promise(requestAnimationFrame)')
+
+    expect(await page.getByRole('link', { name: /one/ }).count()).toBe(0)
   })
 
   test('history: the life of a session has its events, and each attempt to deliver them', async () => {
@@ -177,6 +275,20 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await page.getByRole('link', { name: '‹ History' }).click()
     await page.getByRole('heading', { level: 1, name: 'History' }).waitFor()
     expect(page.url()).toContain('#/history?reason=reported')
+  })
+
+  test('endpoints: a description is a line of text like all others, whatever is in it', async () => {
+    const { rows } = await db.query<{ id: string }>(
+      `insert into endpoint (id, url, event_types, description, state) values ('ep_${'0'.repeat(32)}', 'http://127.0.0.1:9/', '{*}', $1, 'paused')
+       returning id`,
+      [` \u202Eevil ${'W'.repeat(900)}`],
+    )
+    await open('endpoints')
+
+    const heading = page.getByRole('heading', { level: 2, name: '··evil' })
+    await heading.waitFor()
+    expect((await heading.boundingBox())?.height).toBeLessThan(40)
+    await db.query(`delete from endpoint where id = $1`, [rows[0]?.id])
   })
 
   test('endpoints: one is added, its secret shown once; it is tested, paused and enabled', async () => {
@@ -206,6 +318,29 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await page.getByText('Active').first().waitFor()
   })
 
+  test('a double click or a held key does not answer the question that it brings up', async () => {
+    const pause = page.getByRole('button', { name: 'Pause' }).first()
+    const sure = page.getByRole('button', { name: 'Yes, pause' })
+    await open('endpoints')
+
+    await pause.dblclick()
+    await sure.waitFor()
+    await page.keyboard.press('Escape')
+    await pause.waitFor()
+    await page.keyboard.down('Enter')
+    await sure.waitFor()
+    await eventually('it has the focus', () => page.evaluate("document.activeElement.matches('.sure')"))
+    await page.keyboard.down('Enter')
+    await page.keyboard.up('Enter')
+
+    expect(await sure.count()).toBe(1)
+    await page.keyboard.press('Enter')
+    await page.getByText('Paused').waitFor()
+    await page.getByRole('button', { name: 'Enable' }).first().click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Enable' }).click()
+    await page.getByText('Active').first().waitFor()
+  })
+
   test('a dead delivery is sent again with two clicks, and a replay counts before it sends', async () => {
     const dialog = page.getByRole('dialog')
     await open('endpoints')
@@ -232,6 +367,104 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     expect(await dialog.getByRole('status').innerText()).toMatch(/[1-9]\d* queued/)
   }, 60_000)
 
+  test('by keyboard the focus stays where an act began, and in the dialog that shows what it came to', async () => {
+    const focused = () => page.evaluate<string>('document.activeElement.textContent')
+    const answered = gate()
+    await page.route('**/ping', async (route) => {
+      await answered.opened
+      await route.fulfill({ json: { outcome: 'delivered', status: 204, proved: null } })
+    })
+    await page.route('**/rotate', (route) => route.fulfill({ json: { secret: 'whsec_seen' } }))
+    await open('endpoints')
+    await page.getByRole('button', { name: 'Test', exact: true }).first().focus()
+    await page.keyboard.press('Enter')
+    await page.getByText('Testing…').waitFor()
+    expect(await focused()).toBe('Test')
+    answered.open()
+    await page.getByText('It works').waitFor()
+    expect(await focused()).toBe('Test')
+
+    await page.getByRole('button', { name: 'New secret' }).first().focus()
+    await page.keyboard.press('Enter')
+    await page.getByRole('button', { name: 'Make a new secret' }).focus()
+    await page.keyboard.press('Enter')
+    await page.getByText('whsec_seen').waitFor()
+    expect(await focused()).toContain('whsec_seen')
+    await page.keyboard.press('Escape')
+    await eventually('the focus is back', async () => (await focused()) === 'New secret')
+  })
+
+  test('a secret that is under way is seen, whatever is pressed meanwhile', async () => {
+    const dialog = page.getByRole('dialog')
+    const answered = gate()
+    await page.route('**/rotate', async (route) => {
+      await answered.opened
+      await route.fulfill({ json: { secret: 'whsec_seen' } })
+    })
+    await open('endpoints')
+    await page.getByRole('button', { name: 'New secret' }).first().click()
+    await dialog.getByRole('button', { name: 'Make a new secret' }).click()
+
+    for (const key of ['Escape', 'Escape', 'Escape']) await page.keyboard.press(key)
+    answered.open()
+
+    await dialog.getByText('whsec_seen').waitFor()
+    await page.keyboard.press('Escape')
+    await dialog.waitFor({ state: 'detached' })
+    expect(await page.content()).not.toContain('whsec_seen')
+  })
+
+  test('a replay that was counted late is not that of another question', async () => {
+    const dialog = page.getByRole('dialog')
+    const answered = gate()
+    await page.route('**/api/replay', async (route) => {
+      await answered.opened
+      await route.fulfill({ json: { matched: 12, queued: 0, next: null } })
+    })
+    await open('endpoints')
+    await page.getByRole('button', { name: 'Replay' }).first().click()
+    await dialog.getByRole('button', { name: 'Count' }).click()
+
+    await dialog.getByText('All it wants').click()
+    answered.open()
+
+    await eventually('it is counted', () => dialog.getByRole('button', { name: 'Count' }).isEnabled())
+    expect(await dialog.getByText(/12/).count()).toBe(0)
+    await dialog.getByRole('button', { name: 'Count' }).click()
+    await dialog.getByRole('button', { name: 'Send 12 again' }).waitFor()
+  })
+
+  test('a replay that was stopped says so, in its dialog and after that was closed', async () => {
+    const dialog = page.getByRole('dialog')
+    let answered = gate()
+    await page.route('**/api/replay', async (route) => {
+      const isCount = route.request().postData()?.includes('"dryRun":true') === true
+      if (!isCount) await answered.opened
+      const json = isCount ? { matched: 1_000, queued: 0, next: null } : { matched: 100, queued: 100, next: 'more' }
+      await route.fulfill({ json })
+    })
+    await open('endpoints')
+    await page.getByRole('button', { name: 'Replay' }).first().click()
+    await dialog.getByRole('button', { name: 'Count' }).click()
+    await dialog.getByRole('button', { name: 'Send 1,000 again' }).click()
+    await dialog.getByRole('button', { name: 'Stop' }).click()
+    answered.open()
+    await dialog.getByText('Stopped').waitFor()
+    expect(await dialog.getByText('Done').count()).toBe(0)
+    await dialog.getByRole('button', { name: 'Close' }).last().click()
+
+    answered = gate()
+    await page.getByRole('button', { name: 'Replay' }).first().click()
+    await dialog.getByRole('button', { name: 'Count' }).click()
+    await dialog.getByRole('button', { name: 'Send 1,000 again' }).click()
+    await dialog.getByRole('button', { name: 'Stop' }).waitFor()
+    await page.keyboard.press('Escape')
+    await dialog.waitFor({ state: 'detached' })
+    answered.open()
+
+    await page.getByText('Stopped · 100 of 1,000 looked at, 100 queued').waitFor()
+  })
+
   test('watching: an account that nobody can list is called out in every view, until it is seen again', async () => {
     const { rows } = await db.query<{ id: number }>(
       `insert into account (name, listed_at) values ('blind', now() - interval '2 hours') returning id`,
@@ -253,6 +486,46 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await db.query(`delete from snapshot where account_id = $1`, [rows[0]?.id])
     await db.query(`delete from account where id = $1`, [rows[0]?.id])
     await eventually('it is called out no more', async () => (await page.getByText(/^Not watching/).count()) === 0)
+  })
+
+  test('watching: of many accounts that nobody lists, some are named and the others counted', async () => {
+    await db.query(`insert into account (name) select 'blind-' || n from generate_series(1, 300) as n`)
+
+    await open('now')
+
+    await page.getByText('and 297 more').waitFor()
+    expect(await page.getByText(/^Not watching/).count()).toBe(3)
+    await db.query(`delete from account where name like 'blind-%'`)
+  })
+
+  test('watching: the time in which nobody listed a live session is told apart from what was seen', async () => {
+    await db.query(`insert into account (name, listed_at) values ('blind', now() - interval '2 hours')`)
+    await db.query(
+      `insert into session (account_id, session_id, incarnation, status, started, first_seen_at, ready_at, started_at, revision)
+       select id, 'm1', 1, 1, true, now() - interval '3 hours', now() - interval '3 hours', now() - interval '3 hours', 3
+       from account where name = 'blind'`,
+    )
+    await db.query(
+      `insert into snapshot (account_id, listed_at, outcome, session_count, duration_ms, error)
+       select id, now() - interval '1 minute', 'failed', null, 5, 'api_unreachable: no answer' from account where name = 'blind'`,
+    )
+
+    await page.goto(`${url}/#/session/blind/m1/1`)
+    await page.locator('.life').getByText('Not watched').waitFor()
+    await open('now')
+    await page.getByRole('button', { name: '6 h', exact: true }).click()
+    await page.getByRole('application').focus()
+    await eventually('it has the focus', async () => {
+      await page.keyboard.press('Home')
+      return (await page.locator('.tip').getByText('Not watched').count()) > 0
+    })
+    expect(await page.evaluate(`getComputedStyle(document.querySelector('.tip .key.unseen')).clipPath`)).toBe('none')
+
+    await page.getByRole('button', { name: '5 min', exact: true }).click()
+    for (const table of ['snapshot', 'session']) {
+      await db.query(`delete from ${table} where account_id = (select id from account where name = 'blind')`)
+    }
+    await db.query(`delete from account where name = 'blind'`)
   })
 
   describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
@@ -298,6 +571,32 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     expect(width).toBe(375)
   })
 
+  test('what gets the focus on the way back is not below the header', async () => {
+    await page.setViewportSize({ width: 1280, height: 400 })
+    await open('history')
+    const link = page.getByRole('table', { name: 'Sessions' }).getByRole('link').nth(15)
+    await link.waitFor()
+    await link.focus()
+
+    for (let step = 0; step < 15; step += 1) {
+      await page.keyboard.press('Shift+Tab')
+      const top = await page.evaluate<number>('document.activeElement.getBoundingClientRect().top')
+      expect(top).toBeGreaterThanOrEqual(52)
+    }
+  })
+
+  test('what is chosen is seen where the colours are those of the system', async () => {
+    await page.emulateMedia({ forcedColors: 'active' })
+    await open('now')
+
+    const styleOf = (selector: string, property: string) =>
+      page.evaluate<string>(`getComputedStyle(document.querySelector(\`${selector}\`)).${property}`)
+    const [chosen, other] = ["nav [aria-current='page']", 'nav a:not([aria-current])']
+    expect(await styleOf(chosen, 'borderBottomColor')).not.toBe(await styleOf(other, 'borderBottomColor'))
+    const [pressed, notPressed] = ["[aria-pressed='true']", "[aria-pressed='false']"]
+    expect(await styleOf(pressed, 'backgroundColor')).not.toBe(await styleOf(notPressed, 'backgroundColor'))
+  })
+
   test('speaks Chinese when it is told to, and still does after a reload', async () => {
     await open('history')
     await page.getByText('中文').click()
@@ -305,10 +604,39 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
 
     await page.reload()
     await page.getByRole('heading', { level: 1, name: '历史' }).waitFor()
+    await page.goto(`${url}/#/session/default/never/1`)
+    await page.getByText('没有找到，可能已经不存在。').waitFor()
+    complaints = complaints.filter((line) => !line.includes('404'))
+    await page.goto(`${url}/#/history`)
 
     expect(await page.evaluate('document.documentElement.lang')).toMatch(/^zh/)
     await page.getByText('English').click()
     await page.getByRole('heading', { level: 1, name: 'History' }).waitFor()
+  })
+
+  test('who logs in anew in another tab can still act in this one', async () => {
+    const tabs = await browser.newContext({ storageState: await desk.storageState(), locale: 'en-GB' })
+    page = await watched(tabs)
+    await open('endpoints')
+    await tabs.request.post(`${url}/api/login`, { data: { token: TOKEN } })
+
+    await page.getByRole('button', { name: 'Test', exact: true }).first().click()
+
+    await page.getByText(/^It (works|does not work) · /).waitFor()
+    expect(await page.getByRole('alert').count()).toBe(0)
+    complaints = complaints.filter((line) => !line.includes('403'))
+    await tabs.close()
+  })
+
+  test('who could not be logged out is told so, and an act without an answer may have been done', async () => {
+    await page.route('**/api/logout', (route) => route.abort())
+    await open('now')
+
+    await page.getByRole('button', { name: 'Log out' }).click()
+
+    await page.getByText('It may have done it: look before you try again.').waitFor()
+    expect(await page.getByRole('navigation').count()).toBe(1)
+    complaints = complaints.filter((line) => !line.includes('ERR_FAILED'))
   })
 
   test('says so when the connection is lost, and goes on by itself', async () => {
@@ -324,6 +652,40 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     // What the browser says of the network is no fault of the page.
     complaints = complaints.filter((line) => !line.includes('ERR_INTERNET_DISCONNECTED'))
   }, 45_000)
+
+  test('a page that was not seen for hours tells as of when it is, if there is no answer then', async () => {
+    await page.clock.install()
+    await open('now')
+    await page.getByRole('table', { name: 'Who is live' }).waitFor()
+    const seenAt = await page.evaluate<number>('Date.now()')
+    await page.route('**/api/**', (route) => route.abort())
+
+    await page.clock.fastForward('03:30:00')
+
+    const warning = page.getByText(/^Connection lost/)
+    await warning.waitFor()
+    const near = [-5_000, 0, 5_000].map((ms) => new Date(seenAt + ms).toLocaleTimeString('en-GB').slice(0, 5))
+    expect(near).toContain(/as of (\d\d:\d\d)/.exec(await warning.innerText())?.[1])
+    expect(await page.getByText(/^Not watching/).count()).toBe(0)
+    complaints = complaints.filter((line) => !line.includes('ERR_FAILED'))
+  })
+
+  test('a server that takes a question and does not answer is told as a lost connection', async () => {
+    const answered = gate()
+    await page.clock.install()
+    await open('now')
+    await page.route('**/api/**', async (route) => {
+      await answered.opened
+      await route.continue()
+    })
+
+    await page.clock.runFor(15_000)
+
+    await page.getByText(/^Connection lost/).waitFor({ timeout: 5_000 })
+    answered.open()
+    await page.getByText('Connected', { exact: true }).waitFor()
+    expect(await page.getByText(/^Connection lost/).count()).toBe(0)
+  })
 
   test('is at most 150 KB at first, compressed, and forbids what is not its own', async () => {
     const sizes = new Map<string, Promise<number>>()
@@ -404,6 +766,13 @@ async function open(view: (typeof VIEWS)[number]): Promise<void> {
   await page.goto(`${url}/#/${view}`)
   await page.getByRole('heading', { level: 1 }).waitFor()
   await eventually('what is looked for has come', async () => (await page.getByText('Loading…').count()) === 0)
+}
+
+/** What waits until it is opened. */
+function gate(): { opened: Promise<void>; open: () => void } {
+  let open = () => undefined as void
+  const opened = new Promise<void>((resolve) => (open = resolve))
+  return { opened, open: () => open() }
 }
 
 /** What axe finds wrong with what is seen, a line each. */

@@ -2,7 +2,15 @@ import { describe, expect, it } from 'vitest'
 import { addressOf } from '../../lib/console/page/api.ts'
 import { cell } from '../../lib/console/page/cell.ts'
 import { chooseLanguage, dictionaries } from '../../lib/console/page/dictionary.ts'
-import { formatCount, formatLatency, formatSpan, plain, shown } from '../../lib/console/page/format.ts'
+import {
+  formatCount,
+  formatLatency,
+  formatSpan,
+  fromField,
+  plain,
+  shown,
+  toField,
+} from '../../lib/console/page/format.ts'
 import { hashOf, parseRoute, type Route } from '../../lib/console/page/router.ts'
 import { blindOf, blindSinceOf } from '../../lib/console/page/watch.ts'
 
@@ -51,12 +59,31 @@ describe('a text that somebody else chose', () => {
     expect(shown('a\u202Eb\u2066c\u0000d\ne\u200Bf\u2028g')).toBe('a·b·c·d·e·f·g')
   })
 
+  it.each([
+    ['   ', '···'],
+    [' user-1 ', '·user-1·'],
+    ['\u3164\u2800\u00AD', '···'],
+    ['', ''],
+  ])('%j is seen as %j', (text, expected) => {
+    expect(shown(text)).toBe(expected)
+  })
+
   it('keeps what letters and signs are made of', () => {
     expect(shown('👩‍💻 שלום 王小明')).toBe('👩‍💻 שלום 王小明')
   })
 
   it('is isolated where no markup does it', () => {
     expect(plain('שלום')).toBe('\u2068שלום\u2069')
+  })
+})
+
+describe('a field for a moment', () => {
+  it('has the moment that it was given', () => {
+    expect(fromField(toField(new Date('2026-11-22T10:00:00Z')))).toEqual(new Date('2026-11-22T10:00:00Z'))
+  })
+
+  it.each([null, new Date('tomorrow'), new Date(8.64e15), new Date(-8.64e15)])('is empty or bounded for %s', (at) => {
+    expect(() => toField(at)).not.toThrow()
   })
 })
 
@@ -135,6 +162,7 @@ describe('an account is not seen', () => {
     ['never: it was never listed', { listedAt: null, outcome: null, goodAt: null, lateAt: null }, 'never', null],
     ['failed: its last tick failed', { outcome: 'failed', error: 'api_unreachable' }, 'failed', since],
     ['late: its time is over', { lateAt: '2026-11-22T09:59:59.999Z' }, 'late', since],
+    ['late: of its ticks none is kept', { listedAt: null, outcome: null }, 'late', since],
     ['incomplete: in part only', { outcome: 'incomplete' }, 'incomplete', since],
   ] as const)('%s', (_, given, why, at) => {
     const [blind, ...more] = blindOf([{ ...seen, ...given }], now)

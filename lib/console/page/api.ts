@@ -21,7 +21,7 @@ import type {
   Timeline,
   Watching,
 } from '../schemas.ts'
-import { account, clockOffset, me } from './state.ts'
+import { account, clockOffset, heardAt, me } from './state.ts'
 
 /** An answer other than 2xx. `code` is the API's, such as `input_invalid`. */
 export class Refused extends Error {
@@ -82,7 +82,15 @@ async function send(address: string, { method = 'GET', body, etag, signal }: Cal
     throw new Unreachable('no answer', { cause: error })
   }
   noteClock(response.headers.get('date'))
-  if (response.ok || response.status === 304) return response
+  // Who logged in anew in another tab has another cookie, to which another token belongs.
+  if (response.status === 403 && method !== 'GET') {
+    me.set(await readMe())
+    if (me.get()?.csrf !== csrf) return send(address, { method, body, etag, signal })
+  }
+  if (response.ok || response.status === 304) {
+    heardAt.set(Date.now())
+    return response
+  }
   const failure: Partial<Failure> = await response.json().catch(() => ({}))
   const { code = 'unknown', message = response.statusText } = failure.error ?? {}
   // Whoever was logged in is not any more; a wrong token at the login is no news.

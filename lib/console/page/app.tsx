@@ -5,7 +5,7 @@ import { useCell } from './cell.ts'
 import { useNow } from './clock.ts'
 import type { Text } from './dictionary.ts'
 import { shown, formatMoment } from './format.ts'
-import { Choice, Name, Span, useText } from './parts.tsx'
+import { Choice, Name, sayFault, Span, useText } from './parts.tsx'
 import { changes, poll } from './poll.ts'
 import { type Route, route } from './router.ts'
 import { account, language, lostSince, me, now as lastNow, said, serverNow, type Theme, theme } from './state.ts'
@@ -169,6 +169,9 @@ function Connection() {
   return <span class={lost ? 'connection lost' : 'connection'}>{lost ? t.lost.short : t.live}</span>
 }
 
+/** Of more accounts than that the warnings would be all that is seen. */
+const MOST_TOLD = 3
+
 /** What makes the page untrue: it stands above every view. */
 function Warnings() {
   const t = useText()
@@ -178,6 +181,7 @@ function Warnings() {
   const time = useNow()
   // While the server does not answer, nothing is known of its ticks.
   const blind = seen && !lost ? blindOf(seen.ticks, time) : []
+  const worstFirst = blind.toSorted((a, b) => Number(a.why === 'incomplete') - Number(b.why === 'incomplete'))
   const text = lost ? t.lost.told(formatMoment(new Date(serverNow()), new Date(serverNow()), spoken)) : ''
   return (
     <div class="warnings">
@@ -188,9 +192,14 @@ function Warnings() {
             <strong>{t.blind.title}</strong> {t.blind.nothing}
           </p>
         )}
-        {blind.map((one) => (
+        {worstFirst.slice(0, MOST_TOLD).map((one) => (
           <BlindWarning key={one.account} of={one} />
         ))}
+        {blind.length > MOST_TOLD && (
+          <p class="warning blind">
+            {t.now.more(blind.length - MOST_TOLD)} <a href="#/watching">{t.views.watching}</a>
+          </p>
+        )}
       </div>
     </div>
   )
@@ -260,9 +269,11 @@ function Who() {
   const who = useCell(me)
   if (!who) return null
   const leave = () => {
-    logout()
-      .catch(() => undefined)
-      .finally(() => me.set(null))
+    // Who could not be logged out must not believe it.
+    logout().then(
+      () => me.set(null),
+      (error: unknown) => said.set(sayFault(error, t)),
+    )
   }
   return (
     <div class="who">

@@ -22,9 +22,10 @@ const en = {
   scopes: { read: 'May look, not change', write: 'May look and change' },
   views: { now: 'Now', history: 'History', endpoints: 'Endpoints', watching: 'Watching' },
   faults: {
-    unreachable: 'The server does not answer. This page keeps trying.',
-    database: 'The server cannot reach its database. This page keeps trying.',
+    unreachable: 'The server did not answer. It may have done it: look before you try again.',
+    database: 'The server cannot reach its database.',
     tooMany: 'Too many tries. Wait a minute.',
+    notFound: 'There is no such thing, or not any more.',
     unknown: 'That did not work.',
   },
   lost: {
@@ -274,6 +275,7 @@ const en = {
     run: (n: string) => `Send ${n} again`,
     running: 'Queueing…',
     over: 'Done',
+    stopped: 'Stopped',
     told: (done: string, matched: string, queued: string) => `${done} of ${matched} looked at, ${queued} queued`,
     stop: 'Stop',
   },
@@ -325,9 +327,10 @@ const zh: Text = {
   scopes: { read: '只读', write: '可读写' },
   views: { now: '当前', history: '历史', endpoints: '接收端', watching: '监测' },
   faults: {
-    unreachable: '服务器没有响应，页面会继续重试。',
-    database: '服务器连不上数据库，页面会继续重试。',
+    unreachable: '服务器没有响应，操作可能已经生效，重试前请先确认。',
+    database: '服务器连不上数据库。',
     tooMany: '尝试次数过多，请一分钟后再试。',
+    notFound: '没有找到，可能已经不存在。',
     unknown: '操作未成功。',
   },
   lost: {
@@ -566,6 +569,7 @@ const zh: Text = {
     run: (n) => `重新发送 ${n} 条`,
     running: '正在排队…',
     over: '完成',
+    stopped: '已停止',
     told: (done, matched, queued) => `已处理 ${done} / ${matched}，排队 ${queued} 条`,
     stop: '停止',
   },

@@ -86,7 +86,10 @@ function format(locale: string): Intl.NumberFormat {
 
 const LONGEST = 200
 /** What hides, breaks the line, or turns the direction of the text around it. */
-const UNSEEN = /[\p{Cc}\p{Zl}\p{Zp}\u061C\u200B\u200E\u200F\u202A-\u202E\u2060-\u206F\uFEFF]/gu
+const UNSEEN =
+  /[\p{Cc}\p{Zl}\p{Zp}\u00AD\u061C\u115F\u1160\u180E\u200B\u200E\u200F\u202A-\u202E\u2060-\u206F\u2800\u3164\uFEFF\uFFA0]/gu
+/** Blanks that nobody sees, since nothing stands beyond them. */
+const EDGES = /^\s+|\s+$/gu
 
 /**
  * At most 200 characters of a text that somebody else chose, since a megabyte of it would hold up the page, with a dot for each that
@@ -94,16 +97,16 @@ const UNSEEN = /[\p{Cc}\p{Zl}\p{Zp}\u061C\u200B\u200E\u200F\u202A-\u202E\u2060-\
  */
 export function shown(text: string): string {
   const short = text.length <= LONGEST ? text : `${text.slice(0, LONGEST).replace(/[\uD800-\uDBFF]$/, '')}…`
-  return short.replaceAll(UNSEEN, '·')
+  return short.replaceAll(UNSEEN, '·').replaceAll(EDGES, (blanks) => '·'.repeat(blanks.length))
 }
 
 /** Such a text for where there is no markup to isolate its direction: a label, a canvas. */
 export const plain = (text: string): string => `\u2068${shown(text)}\u2069`
 
-/** The value of a `datetime-local` field for a moment, in the browser's time zone; empty for none. */
+/** The value of a `datetime-local` field for a moment, in the browser's time zone; empty for none, and for what is none. */
 export function toField(at: Date | null): string {
-  if (!at) return ''
-  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16)
+  const local = new Date(at === null ? NaN : at.getTime() - at.getTimezoneOffset() * 60_000)
+  return Number.isNaN(local.getTime()) ? '' : local.toISOString().slice(0, 16)
 }
 
 /** The moment that such a field names; null for none. */

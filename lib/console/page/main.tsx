@@ -3,7 +3,7 @@ import { readMe, Refused } from './api.ts'
 import { App } from './app.tsx'
 import { runClock } from './clock.ts'
 import { followHash } from './router.ts'
-import { dressDocument, lostSince, me } from './state.ts'
+import { dressDocument, loseServer, lostSince, me } from './state.ts'
 
 const RETRY_MS = 3_000
 
@@ -16,7 +16,7 @@ function introduce(): void {
     },
     (error: unknown) => {
       if (error instanceof Refused && error.status === 401) return me.set(null)
-      lostSince.set(lostSince.get() ?? new Date())
+      loseServer()
       setTimeout(introduce, RETRY_MS)
     },
   )

@@ -120,7 +120,7 @@ export function Table<Row>({
   return (
     <div class="table" ref={box} role="group" aria-label={caption}>
       <table>
-        <caption class="unseen">{caption}</caption>
+        <caption class="heard">{caption}</caption>
         <thead>
           <tr>
             {columns.map((column) => (
@@ -167,7 +167,7 @@ export function Card({
   kind = '',
   children,
 }: {
-  title: string
+  title: ComponentChildren
   aside?: ComponentChildren
   kind?: string
   children: ComponentChildren
@@ -191,6 +191,7 @@ export function sayFault(error: unknown, t: Text): string {
   if (error instanceof Unreachable) return t.faults.unreachable
   if (!(error instanceof Refused)) return t.faults.unknown
   if (error.status === 429) return t.faults.tooMany
+  if (error.code === 'not_found') return t.faults.notFound
   if (error.code === 'database_unreachable') return t.faults.database
   return error.message || t.faults.unknown
 }
@@ -208,7 +209,7 @@ export function Fault({ error }: { error: unknown }) {
 
 export const Empty = ({ children }: { children: ComponentChildren }) => <p class="empty">{children}</p>
 
-/** Runs one act at a time, and knows whether it runs and what went wrong. */
+/** Runs one act at a time, and knows whether it runs and what went wrong. Its button is `aria-disabled`, which keeps the focus. */
 export function useAct(): { busy: boolean; error: unknown; act: (what: () => Promise<unknown>) => void } {
   const [busy, setBusy] = useState(false)
   const [error, setError] = useState<unknown>(undefined)
@@ -249,7 +250,7 @@ export function Confirm({
   }, [isAsked])
   if (!isAsked) {
     return (
-      <button type="button" class={kind} ref={first} disabled={busy} onClick={() => setAsked(true)}>
+      <button type="button" class={kind} ref={first} aria-disabled={busy} onClick={() => setAsked(!busy)}>
         {label}
       </button>
     )
@@ -258,14 +259,19 @@ export function Confirm({
     setAsked(false)
     if (isYes) onConfirm()
   }
+  // The second half of a double click, or a key that is held, has not read the question.
+  const confirm = (event: MouseEvent) => void (event.detail < 2 && answer(true))
   return (
     <span
       class="confirm"
       role="group"
       aria-label={question}
-      onKeyDown={(event) => void (event.key === 'Escape' && answer(false))}
+      onKeyDown={(event) => {
+        if (event.repeat) event.preventDefault()
+        if (event.key === 'Escape') answer(false)
+      }}
     >
-      <button type="button" class={`${kind} sure`} ref={yes} onClick={() => answer(true)}>
+      <button type="button" class={`${kind} sure`} ref={yes} onClick={confirm}>
         {question}
       </button>
       <button type="button" class="quiet" onClick={() => answer(false)}>
@@ -275,13 +281,15 @@ export function Confirm({
   )
 }
 
-/** A dialog that takes all attention until it is closed. */
+/** A dialog that takes all attention until it is closed; while it is `busy`, with what is shown this once, it stays open. */
 export function Dialog({
   title,
+  busy = false,
   onClose,
   children,
 }: {
   title: string
+  busy?: boolean
   onClose: () => void
   children: ComponentChildren
 }) {
@@ -297,11 +305,23 @@ export function Dialog({
       if (opener instanceof HTMLElement && opener.isConnected) opener.focus()
     }
   }, [])
+  // What had the focus goes away when its act is done.
+  useEffect(() => {
+    if (document.activeElement === document.body) dialog.current?.focus()
+  })
+  // What the browser itself closes, at a second Escape, cannot be prevented.
+  const closed = () => (busy ? dialog.current?.showModal() : onClose())
   return (
-    <dialog ref={dialog} aria-labelledby={id} onClose={onClose}>
+    <dialog ref={dialog} aria-labelledby={id} tabIndex={-1} onClose={closed}>
       <header>
         <h2 id={id}>{title}</h2>
-        <button type="button" class="quiet close" aria-label={t.close} onClick={() => dialog.current?.close()}>
+        <button
+          type="button"
+          class="quiet close"
+          aria-label={t.close}
+          disabled={busy}
+          onClick={() => dialog.current?.close()}
+        >
           ✕
         </button>
       </header>
@@ -375,7 +395,7 @@ export function Copy({ text, label }: { text: string; label: string }) {
       <button type="button" onClick={copy}>
         {isCopied ? t.copied : t.copy}
       </button>
-      <span class="unseen" role="status">
+      <span class="heard" role="status">
         {isCopied ? t.copied : ''}
       </span>
     </div>

@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks'
 import { type Address, look, Refused } from './api.ts'
 import { cell } from './cell.ts'
-import { lostSince } from './state.ts'
+import { loseServer, lostSince } from './state.ts'
 
 /** What is known of an address: the last answer, and what went wrong since. */
 export interface Looked<T> {
@@ -12,6 +12,8 @@ export interface Looked<T> {
 }
 
 const LONGEST_MS = 10_000
+/** What is not answered by then is told as a lost connection, and may still come. */
+const LATE_MS = 10_000
 
 /**
  * Looks at an address every so often, until the function it gives is called. While the tab is hidden it waits, and looks at once when
@@ -37,6 +39,7 @@ export function poll<T>(
     const mine = new AbortController()
     looking = mine
     isAsked = false
+    const late = setTimeout(loseServer, LATE_MS)
     try {
       const found = await look(looked, etag, mine.signal)
       if (mine.signal.aborted) return
@@ -50,9 +53,12 @@ export function poll<T>(
     } catch (error) {
       if (mine.signal.aborted) return
       failures += 1
-      lostSince.set(isAway(error) ? (lostSince.get() ?? new Date()) : undefined)
+      if (isAway(error)) loseServer()
+      else lostSince.set(undefined)
       // A lost connection is told above all views, once.
       if (error instanceof Refused) onError(error)
+    } finally {
+      clearTimeout(late)
     }
     looking = undefined
     const longestMs = Math.max(LONGEST_MS, everyMs)

@@ -16,6 +16,8 @@ export const now = cell<Now | undefined>(undefined)
 export const said = cell('')
 /** Since when the server does not answer; undefined: it does. */
 export const lostSince = cell<Date | undefined>(undefined)
+/** When the server last gave what it was asked for, by the browser's clock. */
+export const heardAt = cell(Date.now())
 /** How far the clock of the server is ahead of the browser's, in milliseconds. */
 export const clockOffset = cell(0)
 
@@ -40,10 +42,18 @@ export function dressDocument(root: HTMLElement): void {
   theme.follow(() => (dress(), write(KEPT.theme, theme.get())))
 }
 
+/** So long an answer may be on its way. */
+const PATIENCE_MS = 15_000
+
 /**
- * The server's time in milliseconds. It stands still while the server does not answer: what nobody sees must not seem to go on.
+ * The server's time in milliseconds. It stands still while the server does not answer, or has not been asked because nobody looked:
+ * what nobody sees must not seem to go on.
  */
-export const serverNow = (): number => (lostSince.get()?.getTime() ?? Date.now()) + clockOffset.get()
+export const serverNow = (): number =>
+  (lostSince.get()?.getTime() ?? Math.min(Date.now(), heardAt.get() + PATIENCE_MS)) + clockOffset.get()
+
+/** To be called when there is no answer: what is seen is as of the last one. */
+export const loseServer = (): void => lostSince.set(lostSince.get() ?? new Date(heardAt.get()))
 
 function asTheme(text: string | null): Theme {
   return text === 'light' || text === 'dark' ? text : 'system'

@@ -155,8 +155,8 @@ export function marksOf(window: Window, apart: number, offsetMinutes: number): n
   return Array.from({ length: count }, (_, index) => first + index * step)
 }
 
-/** The longest and shortest time that a timeline shows. */
-export const LONGEST_MS = 31 * DAY
+/** The longest time that a timeline shows: with what is asked for beside it, the API gives 31 days at most. The shortest. */
+export const LONGEST_MS = 13 * DAY
 export const SHORTEST_MS = 30 * SECOND
 
 /** The window after zooming by `factor` (below 1: nearer) around a moment, within what may be shown. */

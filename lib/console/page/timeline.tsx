@@ -8,7 +8,7 @@ import { useNow } from './clock.ts'
 import { useText } from './parts.tsx'
 import { go } from './router.ts'
 import { language, serverNow } from './state.ts'
-import { keyOf, toBar } from './timeline-bar.ts'
+import { keyOf, stateOfBar, toBar } from './timeline-bar.ts'
 import { useDrawing } from './timeline-drawing.ts'
 import { layOut, type Move, neighbour, type Rows, timeAt, type Window, xOf, zoomed } from './timeline-layout.ts'
 import { AXIS, type Drawn, ROW } from './timeline-paint.ts'
@@ -75,6 +75,8 @@ export function Timeline({
     drag.current = { x: event.clientX, to: window.to, isMoved: false }
   }
   const onPointerMove = (event: TargetedPointerEvent<HTMLDivElement>) => {
+    // The button may have been let go elsewhere.
+    if (event.buttons === 0) drag.current = undefined
     const dragged = drag.current
     if (dragged) {
       const by = event.clientX - dragged.x
@@ -148,6 +150,11 @@ export function Timeline({
   const place = pointed ?? focused
   const told = active === undefined ? undefined : byKey.get(active)
   const spokenOf = focused === undefined ? undefined : byKey.get(focused.key)
+  // With the time that goes by it would be read out again each second.
+  const description = useMemo(
+    () => spokenOf && describe(spokenOf, t, spoken),
+    [focused?.key, spokenOf && stateOfBar(spokenOf), spoken],
+  )
   // Free channels are seen as empty rows, as long as there are not many of them.
   const height = AXIS + Math.max(rowCount, Math.min(channels ?? 0, MOST_EMPTY), FEWEST) * ROW + 8
   return (
@@ -173,8 +180,8 @@ export function Timeline({
         <div class="height" style={{ height: `${height}px` }} />
       </div>
       {told && place && <Tip of={told} x={place.x} y={place.y} />}
-      <p class="unseen" role="status">
-        {spokenOf && describe(spokenOf, t, spoken)}
+      <p class="heard" role="status">
+        {description}
       </p>
       <p class="hint" id="timeline-help">
         {t.timeline.help}

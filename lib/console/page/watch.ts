@@ -23,7 +23,8 @@ export function blindOf(ticks: readonly LastTick[], now: number): Blind[] {
   return ticks.flatMap(({ account, listedAt, outcome, error, goodAt, lateAt }) => {
     const since = goodAt === null ? null : new Date(goodAt)
     const blind = (why: Blindness) => [{ account, why, since, error }]
-    if (listedAt === null || outcome === null) return blind('never')
+    // Ticks are kept for a while only; that there was a good one is known for ever.
+    if (listedAt === null || outcome === null) return blind(since === null ? 'never' : 'late')
     if (outcome === 'failed') return blind('failed')
     if (lateAt !== null && now > Date.parse(lateAt)) return blind('late')
     return outcome === 'incomplete' ? blind('incomplete') : []

@@ -42,7 +42,7 @@ export function EndpointActs({ of }: { of: EndpointHealth }) {
   return (
     <>
       <div class="buttons">
-        <button type="button" disabled={busy} onClick={test}>
+        <button type="button" aria-disabled={busy} onClick={test}>
           {t.endpoints.test}
         </button>
         {of.state === 'active' ? (
@@ -78,7 +78,7 @@ function RotateDialog({ id, onClose }: { id: string; onClose: () => void }) {
   const [grace, setGrace] = useState<(typeof GRACES)[number]>('24')
   const [secrets, setSecrets] = useState<{ secret: string; publicKey?: string | undefined }>()
   return (
-    <Dialog title={t.endpoints.rotateTitle} onClose={onClose}>
+    <Dialog title={t.endpoints.rotateTitle} busy={busy} onClose={onClose}>
       {secrets ? (
         <ShownOnce secrets={secrets} />
       ) : (
@@ -95,7 +95,7 @@ function RotateDialog({ id, onClose }: { id: string; onClose: () => void }) {
             <button
               type="button"
               class="main"
-              disabled={busy}
+              aria-disabled={busy}
               onClick={() =>
                 act(async () => {
                   setSecrets(await rotate(id, Number(grace)))
@@ -139,7 +139,7 @@ function EnableDialog({ of, onClose }: { of: EndpointHealth; onClose: () => void
             <button
               type="button"
               class="main"
-              disabled={busy}
+              aria-disabled={busy}
               onClick={() =>
                 act(async () => {
                   setDone(await enable(of.id, missed))

@@ -39,7 +39,7 @@ export function AddEndpoint({ onClose }: { onClose: () => void }) {
       changed()
     })
   return (
-    <Dialog title={added ? t.endpoints.added : t.endpoints.add} onClose={onClose}>
+    <Dialog title={added ? t.endpoints.added : t.endpoints.add} busy={busy} onClose={onClose}>
       {added ? (
         <ShownOnce secrets={added} />
       ) : (
@@ -113,7 +113,7 @@ export function AddEndpoint({ onClose }: { onClose: () => void }) {
           </label>
           <Fault error={error} />
           <div class="buttons">
-            <button type="submit" class="main" disabled={busy || events.length === 0}>
+            <button type="submit" class="main" disabled={events.length === 0} aria-disabled={busy}>
               {t.endpoints.addNow}
             </button>
           </div>

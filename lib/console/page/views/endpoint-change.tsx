@@ -99,7 +99,7 @@ export function ChangeEndpoint({ of, onClose }: { of: EndpointHealth; onClose: (
         </div>
         <Fault error={error} />
         <div class="buttons">
-          <button type="submit" class="main" disabled={busy || events.length === 0}>
+          <button type="submit" class="main" disabled={events.length === 0} aria-disabled={busy}>
             {t.endpoints.changeNow}
           </button>
         </div>

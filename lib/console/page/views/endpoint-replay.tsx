@@ -5,14 +5,14 @@ import { useCell } from '../cell.ts'
 import { formatCount, fromField, toField } from '../format.ts'
 import { Choice, Dialog, Fault, Field, useAct, useText } from '../parts.tsx'
 import { changed } from '../poll.ts'
-import { language } from '../state.ts'
+import { language, said } from '../state.ts'
 
 /** How far a replay is: so many of those that matched were looked at, and so many of them queued. */
 interface Progress {
   matched: number
   done: number
   queued: number
-  isOver: boolean
+  state: 'running' | 'over' | 'stopped'
 }
 
 /** Sends events again: first counts them, then goes step by step, and can be stopped between two of them. */
@@ -24,10 +24,11 @@ export function ReplayDialog({ id, onClose }: { id: string; onClose: () => void 
   const [session, setSession] = useState('')
   const [since, setSince] = useState<Date | null>(null)
   const [until, setUntil] = useState<Date | null>(null)
-  const [matched, setMatched] = useState<number>()
+  const [counted, setCounted] = useState<{ asked: string; matched: number }>()
   const [progress, setProgress] = useState<Progress>()
   const isStopped = useRef(false)
-  useEffect(() => () => void (isStopped.current = true), [])
+  const isClosed = useRef(false)
+  useEffect(() => () => void (isStopped.current = isClosed.current = true), [])
 
   const filter: Replay = {
     endpoint: id,
@@ -36,50 +37,53 @@ export function ReplayDialog({ id, onClose }: { id: string; onClose: () => void 
     ...(since && { since: since.toISOString() }),
     ...(until && { until: until.toISOString() }),
   }
-  // Another question has another answer.
-  useEffect(() => setMatched(undefined), [JSON.stringify(filter)])
+  const asked = JSON.stringify(filter)
+  // Another question has another answer, and an answer may come after the question was changed.
+  const matched = counted?.asked === asked ? counted.matched : undefined
 
-  const count = () => act(async () => setMatched((await replay({ ...filter, dryRun: true })).matched))
+  const count = () =>
+    act(async () => setCounted({ asked, matched: (await replay({ ...filter, dryRun: true })).matched }))
   const run = (total: number) =>
     act(async () => {
       isStopped.current = false
       let cursor: string | undefined
-      let done = 0
-      let queued = 0
-      setProgress({ matched: total, done, queued, isOver: false })
+      let isWhole = false
+      let far: Progress = { matched: total, done: 0, queued: 0, state: 'running' }
+      setProgress(far)
       try {
-        do {
+        while (!isWhole && !isStopped.current) {
           const step = await replay({ ...filter, ...(cursor !== undefined && { cursor }) })
-          done += step.matched
-          queued += step.queued
+          const done = far.done + step.matched
+          far = { ...far, matched: Math.max(total, done), done, queued: far.queued + step.queued }
+          setProgress(far)
           cursor = step.next ?? undefined
-          setProgress({ matched: Math.max(total, done), done, queued, isOver: false })
-        } while (cursor !== undefined && !isStopped.current)
+          isWhole = cursor === undefined
+        }
       } finally {
-        setProgress({ matched: Math.max(total, done), done, queued, isOver: true })
+        far = { ...far, state: isWhole ? 'over' : 'stopped' }
+        setProgress(far)
+        // Who closed the dialog must not believe that it went on.
+        if (isClosed.current) said.set(`${t.replay[far.state]} · ${tell(far)}`)
         changed()
       }
     })
 
   const number = (value: number) => formatCount(value, spoken)
+  const tell = ({ done, matched: all, queued }: Progress) => t.replay.told(number(done), number(all), number(queued))
   return (
     <Dialog title={t.replay.title} onClose={onClose}>
       {progress ? (
         <div class="progress">
-          <label for="replay-progress">{progress.isOver ? t.replay.over : t.replay.running}</label>
+          <label for="replay-progress">{t.replay[progress.state]}</label>
           <progress
             id="replay-progress"
             max={Math.max(1, progress.matched)}
-            value={
-              progress.isOver && error === undefined && !isStopped.current
-                ? Math.max(1, progress.matched)
-                : progress.done
-            }
+            value={progress.state === 'over' ? Math.max(1, progress.matched) : progress.done}
           />
-          <p role="status">{t.replay.told(number(progress.done), number(progress.matched), number(progress.queued))}</p>
+          <p role="status">{tell(progress)}</p>
           <Fault error={error} />
           <div class="buttons">
-            {progress.isOver ? (
+            {progress.state !== 'running' ? (
               <button type="button" class="main" onClick={onClose}>
                 {t.close}
               </button>
@@ -140,11 +144,11 @@ export function ReplayDialog({ id, onClose }: { id: string; onClose: () => void 
           </p>
           <Fault error={error} />
           <div class="buttons">
-            <button type="button" class={matched === undefined ? 'main' : ''} disabled={busy} onClick={count}>
+            <button type="button" class={matched === undefined ? 'main' : ''} aria-disabled={busy} onClick={count}>
               {t.replay.count}
             </button>
             {matched !== undefined && matched > 0 && (
-              <button type="button" class="main" disabled={busy} onClick={() => run(matched)}>
+              <button type="button" class="main" aria-disabled={busy} onClick={() => run(matched)}>
                 {t.replay.run(number(matched))}
               </button>
             )}

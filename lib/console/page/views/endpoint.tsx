@@ -122,13 +122,14 @@ const TONES = { pending: 'busy', delivered: 'good', dead: 'bad' } as const
 function Deliveries({ endpoint, hasDead }: { endpoint: string; hasDead: boolean }) {
   const t = useText()
   const [state, setState] = useState<(typeof STATES)[number]>(hasDead ? 'dead' : 'delivered')
-  const [more, setMore] = useState<{ deliveries: Delivery[]; next: string | null }>()
+  const [loaded, setLoaded] = useState<{ address: string; deliveries: Delivery[]; next: string | null }>()
   const [asked, setAsked] = useState<Delivery>()
   const query = { endpoint, state, limit: '50' }
   const looked = views.deliveries(query)
   const { answer, error } = usePoll(looked, POLL_MS)
   const { busy, error: moreError, act } = useAct()
-  useEffect(() => setMore(undefined), [looked.address])
+  // More of another state may come after this one was asked for.
+  const more = loaded?.address === looked.address ? loaded : undefined
   const rows = [
     ...new Map([...(answer?.deliveries ?? []), ...(more?.deliveries ?? [])].map((one) => [one.id, one])).values(),
   ]
@@ -200,11 +201,12 @@ function Deliveries({ endpoint, hasDead }: { endpoint: string; hasDead: boolean 
         <button
           type="button"
           class="quiet"
-          disabled={busy}
+          aria-disabled={busy}
           onClick={() =>
             act(async () => {
               const page = await get(views.deliveries({ ...query, cursor: next }))
-              setMore({ deliveries: [...(more?.deliveries ?? []), ...page.deliveries], next: page.next })
+              const deliveries = [...(more?.deliveries ?? []), ...page.deliveries]
+              setLoaded({ address: looked.address, deliveries, next: page.next })
             })
           }
         >

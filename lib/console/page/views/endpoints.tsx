@@ -53,7 +53,7 @@ function EndpointCard({ of }: { of: EndpointHealth }) {
   const t = useText()
   return (
     <Card
-      title={of.description === '' ? hostOf(of.url) : of.description}
+      title={<Name of={of.description === '' ? hostOf(of.url) : of.description} />}
       aside={<EndpointState of={of} />}
       kind="endpoint"
     >

@@ -99,7 +99,15 @@ function Search({ query }: { query: Query }) {
           {t.history.go}
         </button>
         {FIELDS.some((name) => asked[name]) && (
-          <button type="button" class="quiet" onClick={() => go({ view: 'history', query: {} })}>
+          <button
+            type="button"
+            class="quiet"
+            onClick={() => {
+              // What was typed but never searched for is in no address.
+              setAsked({})
+              go({ view: 'history', query: {} })
+            }}
+          >
             {t.history.clear}
           </button>
         )}
@@ -119,9 +127,10 @@ function Found({ query }: { query: Query }) {
   }
   const looked = views.sessions(asked)
   const { answer, error } = usePoll(looked, POLL_MS)
-  const [more, setMore] = useState<{ sessions: Session[]; next: string | null }>()
+  const [loaded, setLoaded] = useState<{ address: string; sessions: Session[]; next: string | null }>()
   const { busy, error: moreError, act } = useAct()
-  useEffect(() => setMore(undefined), [looked.address])
+  // More of another search may come after this one was asked.
+  const more = loaded?.address === looked.address ? loaded : undefined
   // What is new pushes the end of the first page into the second.
   const rows = [
     ...new Map([...(more?.sessions ?? []), ...(answer?.sessions ?? [])].map((one) => [keyOf(one), one])).values(),
@@ -133,7 +142,7 @@ function Found({ query }: { query: Query }) {
     act(async () => {
       const page = await get(views.sessions({ ...asked, cursor }))
       const known = more?.sessions ?? answer?.sessions ?? []
-      setMore({ sessions: [...known, ...page.sessions], next: page.next })
+      setLoaded({ address: looked.address, sessions: [...known, ...page.sessions], next: page.next })
     })
   return (
     <Card
@@ -149,7 +158,7 @@ function Found({ query }: { query: Query }) {
       {answer && rows.length === 0 && <Empty>{next === null ? t.history.none : t.history.noneYet}</Empty>}
       {rows.length > 0 && <Table caption={t.history.found} rows={rows} keyOf={keyOf} columns={columnsOf(t, isOne)} />}
       {next !== null && (
-        <button type="button" class="quiet" disabled={busy} onClick={() => load(next)}>
+        <button type="button" class="quiet" aria-disabled={busy} onClick={() => load(next)}>
           {rows.length === 0 ? t.history.on : t.more}
         </button>
       )}

@@ -46,7 +46,7 @@ export function Login() {
         ) : (
           <Fault error={error} />
         )}
-        <button type="submit" class="main" disabled={busy}>
+        <button type="submit" class="main" aria-disabled={busy}>
           {t.login.enter}
         </button>
       </form>

@@ -24,9 +24,10 @@ import {
 import { changed, usePoll } from '../poll.ts'
 import { hashOf, searched } from '../router.ts'
 import { useNow } from '../clock.ts'
-import { language, said } from '../state.ts'
+import { language, now as lastNow, said } from '../state.ts'
 import { toBar } from '../timeline-bar.ts'
 import { partsOf } from '../timeline-layout.ts'
+import { blindSinceOf } from '../watch.ts'
 
 const POLL_MS = 3_000
 
@@ -149,7 +150,7 @@ function LifeBar({ of }: { of: SessionLife['session'] }) {
   const t = useText()
   const spoken = useCell(language)
   const now = useNow()
-  const parts = partsOf(toBar(of), now)
+  const parts = partsOf(toBar(of), now, blindSinceOf(useCell(lastNow)?.ticks ?? [], now).get(of.account))
   return (
     <div class="life">
       <div class={of.status === 'failed' ? 'lifebar failed' : 'lifebar'} aria-hidden="true">

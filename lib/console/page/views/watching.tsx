@@ -19,7 +19,7 @@ const POLL_MS = 5_000
 export function WatchingView() {
   const t = useText()
   const spoken = useCell(language)
-  useCell(account)
+  const chosen = useCell(account)
   const now = useNow()
   const [name, setName] = useState<SpanName>('h24')
   const span = SPANS[name]
@@ -27,9 +27,10 @@ export function WatchingView() {
   const step = Math.max(30_000, span / 1_440)
   const to = Math.ceil(now / step) * step
   const { answer, error } = usePoll(views.watching(new Date(to - span), new Date(to)), POLL_MS)
-  const [last, setLast] = useState<Watching>()
-  if (answer && answer !== last) setLast(answer)
-  const seen = answer ?? last
+  // While the next answer is on its way the last one stays, unless it is that of another account.
+  const [last, setLast] = useState<{ chosen: string | undefined; answer: Watching }>()
+  if (answer && answer !== last?.answer) setLast({ chosen, answer })
+  const seen = answer ?? (last?.chosen === chosen ? last?.answer : undefined)
   return (
     <>
       <div class="title">
