@@ -425,7 +425,7 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await page.getByRole('button', { name: 'Replay' }).first().click()
     await dialog.getByRole('button', { name: 'Count' }).click()
 
-    await dialog.getByText('All it wants').click()
+    await dialog.getByText('All, also never sent').click()
     answered.open()
 
     await eventually('it is counted', () => dialog.getByRole('button', { name: 'Count' }).isEnabled())
