@@ -13,14 +13,14 @@ import { explainDatabaseError } from '../store/fault.ts'
 import type { Tokens } from './access.ts'
 import type { Asset } from './assets.ts'
 import { type Guard, openGuard } from './guard.ts'
-import { openKept } from './kept.ts'
+import { openCache } from './cache.ts'
 import { Refusal } from './refusal.ts'
-import type { Route, Services } from './route.ts'
+import type { Connection, Env, Route, Services } from './route.ts'
 import { ROUTES } from './routes/index.ts'
 import { noBody, noQuery } from './schemas.ts'
 
 /** What the console is opened with. */
-export interface ConsoleOptions extends Omit<Services, 'kept' | 'reportTurn' | 'now' | 'guard'> {
+export interface ConsoleOptions extends Omit<Services, 'cached' | 'reportTurn' | 'now' | 'guard'> {
   tokens: Tokens
   /** That of the one-time link; none where nobody sees it printed. */
   onceCode?: string
@@ -29,18 +29,8 @@ export interface ConsoleOptions extends Omit<Services, 'kept' | 'reportTurn' | '
   now?: () => number
 }
 
-/** What serves the console, and knows what no Request tells. */
-export interface Rim {
-  /** Of whoever asks. */
-  address: string
-  /** Told when the database cannot be reached. */
-  lost?: () => void
-}
-
 /** Gives an answer to every request, whatever happens. */
-export type Console = (request: Request, rim: Rim) => Promise<Response>
-
-type Env = { Bindings: Rim }
+export type Console = (request: Request, connection: Connection) => Promise<Response>
 
 const MOST_BYTES = 256 * 1024
 /** Of the four connections that a pool has by default. */
@@ -49,21 +39,23 @@ const REPORTS_AT_ONCE = 2
 /** The console with its routes and its page. */
 export function openConsole({ tokens, onceCode, assets, log, now = Date.now, ...given }: ConsoleOptions): Console {
   const guard = openGuard(tokens, now, onceCode)
-  const services: Services = { ...given, now, guard, kept: openKept(now), reportTurn: pLimit(REPORTS_AT_ONCE) }
+  const services: Services = { ...given, now, guard, cached: openCache(now), reportTurn: pLimit(REPORTS_AT_ONCE) }
   const app = new Hono<Env>()
 
   app.use(timed(log, now), hardened)
   app.use(bodyLimit({ maxSize: MOST_BYTES, onError: tooLong }))
   for (const [path, asset] of Object.entries(assets)) app.get(path, (c) => serveAsset(c, asset))
-  for (const route of ROUTES) app.on(route.method, route.place, (c) => serveRoute(c, route, services))
-  for (const place of new Set(ROUTES.map((route) => route.place))) app.all(place, (c) => refuseMethod(c, place, guard))
+  for (const route of ROUTES) app.on(route.method, route.pattern, (c) => serveRoute(c, route, services))
+  for (const pattern of new Set(ROUTES.map((route) => route.pattern))) {
+    app.all(pattern, (c) => refuseMethod(c, pattern, guard))
+  }
   app.notFound((c) => {
     guard.admit(c, 'read')
     throw new Refusal(404, 'not_found', 'there is nothing here')
   })
   app.onError((error, c) => serveError(c, error, log))
   const answer = app.fetch
-  return async (request, rim) => answer(request, rim)
+  return async (request, connection) => answer(request, connection)
 }
 
 async function serveRoute(c: Context<Env>, route: Route, services: Services): Promise<Response> {
@@ -124,8 +116,8 @@ function serveAsset(c: Context, { type, body, immutable }: Asset): Response {
   return c.body(body)
 }
 
-function refuseMethod(c: Context, place: string, guard: Guard): never {
-  const methods = ROUTES.filter((route) => route.place === place).map(({ method }) => method)
+function refuseMethod(c: Context, pattern: string, guard: Guard): never {
+  const methods = ROUTES.filter((route) => route.pattern === pattern).map(({ method }) => method)
   guard.admit(c, 'read')
   const allow = [...methods, methods.includes('GET') ? 'HEAD' : []].flat().join(', ')
   throw new Refusal(405, 'method_not_allowed', `this takes ${allow} only`, { allow })

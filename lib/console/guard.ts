@@ -21,16 +21,17 @@ import {
   type Tokens,
 } from './access.ts'
 import { Refusal } from './refusal.ts'
+import type { Env } from './route.ts'
 
 /** Decides who may ask. Each of these throws a refusal where somebody may not. */
 export interface Guard {
   /** Who asks, if they may do what needs that scope. */
-  admit(c: Context, scope: Scope): Caller
+  admit(c: Context<Env>, scope: Scope): Caller
   /** Gives whoever has that token a cookie. */
-  login(c: Context, token: string): void
+  login(c: Context<Env>, token: string): void
   /** Gives whoever has the code of the one-time link a cookie, once. */
-  loginOnce(c: Context, code: string): void
-  logout(c: Context): void
+  loginOnce(c: Context<Env>, code: string): void
+  logout(c: Context<Env>): void
 }
 
 /** A guard with these tokens; `onceCode` is that of the one-time link, if one was given. */
@@ -39,7 +40,6 @@ export function openGuard(tokens: Tokens, now: () => number, onceCode?: string):
   let failures: Failure[] = []
   let code = onceCode
 
-  const addressOf = (c: Context) => (c.env as { address: string }).address
   const assertPatience = (seconds: number) => {
     if (seconds === 0) return
     throw new Refusal(429, 'too_many_failures', `too many wrong tokens: try again in ${seconds} s`, {
@@ -47,8 +47,8 @@ export function openGuard(tokens: Tokens, now: () => number, onceCode?: string):
     })
   }
   // Only tokens are counted: nobody guesses a signature or a code, and whose login is over must not shut out an office.
-  const keyOf = (c: Context, token: string): Key => {
-    const address = addressOf(c)
+  const keyOf = (c: Context<Env>, token: string): Key => {
+    const { address } = c.env
     assertPatience(refusedForSeconds(failures, address, now()))
     const key = findKey(keys, token)
     if (key) return key
@@ -56,13 +56,13 @@ export function openGuard(tokens: Tokens, now: () => number, onceCode?: string):
     failures = [...recent(failures, now()), { address, at: now() }]
     throw unauthorized('this is no token of this console')
   }
-  const enter = (c: Context, key: Key) => {
+  const enter = (c: Context<Env>, key: Key) => {
     const cookie = sealCookie(key, randomBytes(18).toString('base64url'), now())
     setCookie(c, COOKIE, cookie, { ...attributesFor(c), maxAge: COOKIE_SECONDS })
   }
-  const leave = (c: Context) => void deleteCookie(c, COOKIE, attributesFor(c))
+  const leave = (c: Context<Env>) => void deleteCookie(c, COOKIE, attributesFor(c))
 
-  const callerOf = (c: Context): Caller => {
+  const callerOf = (c: Context<Env>): Caller => {
     const authorization = c.req.header('authorization')
     if (authorization !== undefined) {
       const [, token = ''] = /^Bearer +(\S+)$/i.exec(authorization) ?? []
@@ -102,9 +102,9 @@ export function openGuard(tokens: Tokens, now: () => number, onceCode?: string):
 }
 
 /** With it no neighbour on the cloud's domain can set the cookie; browsers take it over https alone. */
-const prefixFor = (c: Context) => (c.req.url.startsWith('https:') ? 'host' : undefined)
+const prefixFor = (c: Context<Env>) => (c.req.url.startsWith('https:') ? 'host' : undefined)
 
-function attributesFor(c: Context): CookieOptions {
+function attributesFor(c: Context<Env>): CookieOptions {
   const prefix = prefixFor(c)
   return { path: '/', httpOnly: true, sameSite: 'Strict', ...(prefix && { prefix }) }
 }
@@ -112,14 +112,14 @@ const unauthorized = (why: string) => new Refusal(401, 'unauthorized', why, { 'w
 const SAFE = new Set(['GET', 'HEAD'])
 
 /** A cookie comes by itself, whatever page made the browser ask. */
-function assertOwnPage(c: Context, csrf: string): void {
+function assertOwnPage(c: Context<Env>, csrf: string): void {
   assertSameOrigin(c)
   if (!isEqual(csrf, c.req.header('x-csrf-token') ?? '')) {
     throw new Refusal(403, 'forbidden', 'the header x-csrf-token is not what /api/me gives')
   }
 }
 
-function assertSameOrigin(c: Context): void {
+function assertSameOrigin(c: Context<Env>): void {
   const site = c.req.header('sec-fetch-site')
   if (site !== undefined && site !== 'same-origin') {
     throw new Refusal(403, 'forbidden', 'no other site may ask this')

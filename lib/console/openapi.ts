@@ -22,7 +22,7 @@ const MEANINGS: Record<number, string> = {
 export function openApi(routes: readonly Route[]): Json {
   const paths: Record<string, Json> = {}
   for (const route of routes) {
-    const path = route.place.replaceAll(/:(\w+)/g, '{$1}')
+    const path = route.pattern.replaceAll(/:(\w+)/g, '{$1}')
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operationOf(route) }
   }
   return {
@@ -60,7 +60,17 @@ function refusalsOf({ method, scope, schemas, refusals = [] }: Route): number[] 
 }
 
 function operationOf(route: Route): Json {
-  const { method, place, scope, summary, schemas, answer, others = {}, status = 200, type = 'application/json' } = route
+  const {
+    method,
+    pattern,
+    scope,
+    summary,
+    schemas,
+    answer,
+    others = {},
+    status = 200,
+    type = 'application/json',
+  } = route
   const failure = { 'application/json': { schema: { $ref: '#/components/schemas/Failure' } } }
   const content = { [type]: { schema: jsonSchemaOf(answer, 'output') } }
   const responses: Json = { [status]: { description: summary, content } }
@@ -68,7 +78,7 @@ function operationOf(route: Route): Json {
   for (const [other, description] of Object.entries(others)) {
     responses[other] = { description, ...(other !== '304' && { content }) }
   }
-  const names = place.split('/').filter((part) => part !== '' && part !== 'api')
+  const names = pattern.split('/').filter((part) => part !== '' && part !== 'api')
   return {
     operationId: [method.toLowerCase(), ...names.map((name) => name.replaceAll(/\W/g, '_'))].join('_'),
     summary,

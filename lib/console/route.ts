@@ -8,7 +8,17 @@ import type { Poster } from '../post.ts'
 import type { Database } from '../store/database.ts'
 import type { Caller, Scope } from './access.ts'
 import type { Guard } from './guard.ts'
-import type { Kept } from './kept.ts'
+import type { Cache } from './cache.ts'
+
+/** What no Request tells of the connection that it came by. */
+export interface Connection {
+  /** Of whoever asks. */
+  address: string
+  /** Told when the database cannot be reached. */
+  lost?: () => void
+}
+
+export type Env = { Bindings: Connection }
 
 /** What routes work with. */
 export interface Services {
@@ -18,7 +28,7 @@ export interface Services {
   poster: Poster
   /** How many were bought; null: nobody said. */
   channels: number | null
-  kept: Kept
+  cached: Cache
   /** Reports wait for each other here, so that they never hold all connections. */
   reportTurn: <Value>(run: () => Promise<Value>) => Promise<Value>
   now: () => number
@@ -26,14 +36,14 @@ export interface Services {
 }
 
 /** One request, parsed, of somebody who may make it. */
-export interface Asked<Path, Query, Body> {
+export interface Input<Path, Query, Body> {
   path: Path
   query: Query
   body: Body
   /** Null where the route asks for nobody. */
   caller: Caller | null
   services: Services
-  c: Context
+  c: Context<Env>
 }
 
 /** What becomes a value once it is written as JSON and read again: a Date may be where it has a time. */
@@ -70,7 +80,7 @@ interface Declaration<
   others?: Readonly<Record<number, string>>
   /** Statuses that only this route refuses with. */
   refusals?: readonly number[]
-  handle: (asked: Asked<Given<Path>, Given<Query>, Given<Body>>) => Promise<Sent<v.InferOutput<Answer>> | Response>
+  handle: (input: Input<Given<Path>, Given<Query>, Given<Body>>) => Promise<Sent<v.InferOutput<Answer>> | Response>
 }
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
@@ -79,9 +89,9 @@ export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 export interface Route extends Omit<Declaration<Schema, Schema, Schema, Schema>, 'path' | 'query' | 'body' | 'handle'> {
   method: Method
   /** As Hono writes it: `/api/endpoints/:id`. */
-  place: string
+  pattern: string
   schemas: { path?: Schema; query?: Schema; body?: Schema }
-  handle: (asked: Asked<unknown, unknown, unknown>) => Promise<unknown>
+  handle: (input: Input<unknown, unknown, unknown>) => Promise<unknown>
 }
 
 /** Declares a route, such as `GET /api/endpoints/:id`. */
@@ -91,8 +101,8 @@ export function route<
   Query extends Schema | undefined = undefined,
   Body extends Schema | undefined = undefined,
 >(at: `${Method} /${string}`, declared: Declaration<Path, Query, Body, Answer>): Route {
-  const [method, place] = at.split(' ') as [Method, string]
+  const [method, pattern] = at.split(' ') as [Method, string]
   const { path, query, body, handle, ...rest } = declared
   const schemas = { ...(path && { path }), ...(query && { query }), ...(body && { body }) }
-  return { ...rest, method, place, schemas, handle: handle as unknown as Route['handle'] }
+  return { ...rest, method, pattern, schemas, handle: handle as unknown as Route['handle'] }
 }

@@ -20,7 +20,7 @@ async function loggedIn(console: TestConsole, token = WRITE) {
 }
 
 describe('a token', () => {
-  const places = ROUTES.filter(({ scope }) => scope !== 'none').map(({ method, place }) => ({ method, place }))
+  const places = ROUTES.filter(({ scope }) => scope !== 'none').map(({ method, pattern: place }) => ({ method, place }))
 
   it.each(places)('is needed for $method $place', async ({ method, place }) => {
     const answer = await openTestConsole(database.db).ask(place, { method, token: null })

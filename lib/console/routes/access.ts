@@ -13,8 +13,8 @@ export const accessRoutes = [
     summary: 'Whether the database answers',
     answer: schemas.health,
     others: { 503: 'It does not' },
-    handle: async ({ services: { db, kept }, c }) => {
-      const ok = await kept('health', { forMs: HEALTH_MS }, () => inTime(askDatabase(db))).then(
+    handle: async ({ services: { db, cached }, c }) => {
+      const ok = await cached('health', { forMs: HEALTH_MS }, () => inTime(askDatabase(db))).then(
         () => true,
         () => false,
       )

@@ -25,8 +25,8 @@ export const endpointRoutes = [
     scope: 'read',
     summary: 'All endpoints, with how they answered of late',
     answer: schemas.endpoints,
-    handle: async ({ caller, services: { db, kept } }) => {
-      const all = await kept('endpoints', { forMs: OFTEN_MS }, async () => {
+    handle: async ({ caller, services: { db, cached } }) => {
+      const all = await cached('endpoints', { forMs: OFTEN_MS }, async () => {
         const [endpoints, health] = await Promise.all([listEndpoints(db, COUNTED), readEndpointHealth(db)])
         return endpoints.map((one) => ({ ...one, ...(health.get(one.id) ?? NOTHING_KNOWN) }))
       })

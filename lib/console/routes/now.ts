@@ -21,20 +21,20 @@ export const nowRoutes = [
     answer: schemas.now,
     others: { 304: 'Nothing changed since the ETag of `if-none-match`' },
     refusals: [404],
-    handle: async ({ query: { account }, services: { db, kept, channels, now }, c }) => {
+    handle: async ({ query: { account }, services: { db, cached, channels, now }, c }) => {
       const watched = await readWatched(db, account)
       if (account !== undefined && watched.length === 0) throw unknownAccount()
       const ids = watched.map(({ id }) => id)
       const version = watched.map((one) => one.version).join()
       const ofAccount = account ?? '*'
       const [live, backlog, concurrency, leaks] = await Promise.all([
-        kept(`live ${ofAccount}`, { forMs: LIVE_MS, version }, async () => {
+        cached(`live ${ofAccount}`, { forMs: LIVE_MS, version }, async () => {
           const { count, sessions } = await readLive(db, ids, MOST_LIVE)
           return { count, json: JSON.stringify(sessions) }
         }),
-        kept('backlog', { forMs: OFTEN_MS }, () => readBacklog(db).then(withoutAge)),
-        kept(`concurrency ${ofAccount}`, { forMs: SELDOM_MS }, () => readConcurrency(db, ids)),
-        kept(`leaks ${ofAccount}`, { forMs: SELDOM_MS }, () => readLeaks(db, MOST_LEAKS, account)),
+        cached('backlog', { forMs: OFTEN_MS }, () => readBacklog(db).then(withoutAge)),
+        cached(`concurrency ${ofAccount}`, { forMs: SELDOM_MS }, () => readConcurrency(db, ids)),
+        cached(`leaks ${ofAccount}`, { forMs: SELDOM_MS }, () => readLeaks(db, MOST_LEAKS, account)),
       ])
       const ticks = watched.map(({ tick }) => tick)
       const rest = JSON.stringify({ channels, liveCount: live.count, concurrency, leaks, ticks, backlog })

@@ -19,11 +19,11 @@ export const watchingRoutes = [
     query: schemas.spanQuery,
     answer: schemas.watching,
     refusals: [404],
-    handle: async ({ query: { account, ...asked }, services: { db, kept, now } }) => {
+    handle: async ({ query: { account, ...asked }, services: { db, cached, now } }) => {
       const watched = await readWatched(db, account)
       if (account !== undefined && watched.length === 0) throw unknownAccount()
       const name = `watching ${account ?? '*'} ${asked.from?.getTime() ?? ''} ${asked.to?.getTime() ?? ''}`
-      const seen = await kept(name, { forMs: OFTEN_MS }, async () => {
+      const seen = await cached(name, { forMs: OFTEN_MS }, async () => {
         const span = { ...spanOf(asked, now()), ...(account !== undefined && { account }) }
         const bucketSeconds = bucketOf((span.to.getTime() - span.from.getTime()) / 1_000)
         const [buckets, gaps] = await Promise.all([readTicks(db, span, bucketSeconds), readGaps(db, span, MOST_GAPS)])
@@ -47,8 +47,8 @@ export const watchingRoutes = [
     summary: 'How it goes, as Prometheus reads it',
     answer: schemas.plain,
     type: 'text/plain',
-    handle: async ({ services: { db, kept, channels }, c }) => {
-      const text = await kept('metrics', { forMs: OFTEN_MS }, () => readMetrics(db, channels))
+    handle: async ({ services: { db, cached, channels }, c }) => {
+      const text = await cached('metrics', { forMs: OFTEN_MS }, () => readMetrics(db, channels))
       return c.body(text, 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' })
     },
   }),

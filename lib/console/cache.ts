@@ -2,7 +2,7 @@
  * Gives what was read under that name, reading it anew when it is older than `forMs` or of another `version`; those who ask
  * meanwhile share one read. What takes long to read is kept ten times as long as that. A read that fails is not kept.
  */
-export type Kept = <Value>(
+export type Cache = <Value>(
   name: string,
   fresh: { forMs: number; version?: string },
   read: () => Promise<Value>,
@@ -21,7 +21,7 @@ interface Entry {
 }
 
 /** Keeps what was read, so that many open pages cost the database as much as one. */
-export function openKept(now: () => number): Kept {
+export function openCache(now: () => number): Cache {
   const kept = new Map<string, Entry>()
   // A clock that is set back must not make it last.
   const isFresh = ({ since, until }: Entry) => since <= now() && now() < until
