@@ -316,15 +316,17 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
   test('a double click or a held key does not answer the question that it brings up', async () => {
     const pause = page.getByRole('button', { name: 'Pause' }).first()
     const sure = page.getByRole('button', { name: 'Yes, pause' })
+    const asked = () =>
+      eventually('the question has the focus', () => page.evaluate<boolean>("document.activeElement.matches('.sure')"))
     await open('endpoints')
 
     await pause.dblclick()
-    await sure.waitFor()
+    await asked()
     await page.keyboard.press('Escape')
-    await pause.waitFor()
+    await sure.waitFor({ state: 'detached' })
+    await pause.focus()
     await page.keyboard.down('Enter')
-    await sure.waitFor()
-    await eventually('it has the focus', () => page.evaluate("document.activeElement.matches('.sure')"))
+    await asked()
     await page.keyboard.down('Enter')
     await page.keyboard.up('Enter')
 
@@ -333,7 +335,7 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await page.getByText('Paused').waitFor()
     await page.getByRole('button', { name: 'Enable' }).first().click()
     await page.getByRole('dialog').getByRole('button', { name: 'Enable' }).click()
-    await page.getByText('Active').first().waitFor()
+    await page.getByText(/will be delivered/).waitFor()
   })
 
   test('a dead delivery is sent again with two clicks, and a replay counts before it sends', async () => {
