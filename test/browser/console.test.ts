@@ -625,6 +625,23 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await tabs.close()
   })
 
+  test('whose login is over is told why the login is there, and goes on where they were', async () => {
+    const tabs = await browser.newContext({ locale: 'en-GB' })
+    await tabs.request.post(`${url}/api/login`, { data: { token: TOKEN } })
+    page = await watched(tabs)
+    await open('history')
+
+    await tabs.clearCookies()
+
+    await page.getByText(/^You are not logged in any more/).waitFor()
+    expect(await violationsOf(page)).toEqual([])
+    await page.getByLabel('Access token').fill(TOKEN)
+    await page.getByRole('button', { name: 'Log in' }).click()
+    await page.getByRole('heading', { level: 1, name: 'History' }).waitFor()
+    complaints = complaints.filter((line) => !line.includes('401'))
+    await tabs.close()
+  })
+
   test('who could not be logged out is told so, and an act without an answer may have been done', async () => {
     await page.route('**/api/logout', (route) => route.abort())
     await open('now')
