@@ -568,6 +568,17 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     expect(width).toBe(375)
   })
 
+  test('on a small phone the header is one line, also with several accounts', async () => {
+    await db.query(`insert into account (name, listed_at) values ('another-account-with-a-long-name', now())`)
+    await page.setViewportSize({ width: 320, height: 640 })
+    await open('now')
+    await page.getByRole('combobox', { name: 'Account' }).waitFor()
+
+    expect((await page.getByRole('link', { name: 'Rollcall' }).boundingBox())?.height).toBeLessThan(30)
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(320)
+    await db.query(`delete from account where name = 'another-account-with-a-long-name'`)
+  })
+
   test('what gets the focus on the way back is not below the header', async () => {
     await page.setViewportSize({ width: 1280, height: 400 })
     await open('history')
