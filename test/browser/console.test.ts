@@ -313,6 +313,46 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await page.getByText('Active').first().waitFor()
   })
 
+  test('deliveries: what is new takes nothing away from those that were asked for by Show more', async () => {
+    const known = {
+      endpointId: 'ep',
+      eventId: 'evt',
+      type: 'session.created',
+      position: 1,
+      state: 'delivered',
+      attempts: 1,
+    }
+    const times = { dueAt: null, createdAt: '2026-11-22T10:00:00Z', finalizedAt: '2026-11-22T10:00:01Z' }
+    const of = (id: number) => ({
+      ...known,
+      ...times,
+      id: String(id),
+      sessionId: `m${id}`,
+      outcome: 'answered',
+      status: 204,
+    })
+    let newest = [3, 2]
+    await page.route('**/api/deliveries?*', async (route) => {
+      const isFirst = !route.request().url().includes('cursor')
+      await route.fulfill({
+        json: isFirst ? { deliveries: newest.map(of), next: '2' } : { deliveries: [of(1)], next: null },
+      })
+    })
+    await open('endpoints')
+    await page
+      .getByRole('link', { name: /^Open / })
+      .first()
+      .click()
+    await page.getByRole('button', { name: 'Show more' }).click()
+    await page.getByRole('link', { name: 'm1', exact: true }).waitFor()
+
+    newest = [4, 3]
+
+    await page.getByRole('link', { name: 'm4', exact: true }).waitFor()
+    const links = page.getByRole('table', { name: 'Deliveries' }).getByRole('link')
+    expect(await links.allInnerTexts()).toEqual(['m4', 'm3', 'm2', 'm1'])
+  })
+
   test('a double click or a held key does not answer the question that it brings up', async () => {
     const pause = page.getByRole('button', { name: 'Pause' }).first()
     const sure = page.getByRole('button', { name: 'Yes, pause' })
