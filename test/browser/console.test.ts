@@ -318,18 +318,60 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await page.getByText('Active').first().waitFor()
   })
 
+  test('deliveries: what is new takes nothing away from those that were asked for by Show more', async () => {
+    const known = {
+      endpointId: 'ep',
+      eventId: 'evt',
+      type: 'session.created',
+      position: 1,
+      state: 'delivered',
+      attempts: 1,
+    }
+    const times = { dueAt: null, createdAt: '2026-11-22T10:00:00Z', finalizedAt: '2026-11-22T10:00:01Z' }
+    const of = (id: number) => ({
+      ...known,
+      ...times,
+      id: String(id),
+      sessionId: `m${id}`,
+      outcome: 'answered',
+      status: 204,
+    })
+    let newest = [3, 2]
+    await page.route('**/api/deliveries?*', async (route) => {
+      const isFirst = !route.request().url().includes('cursor')
+      await route.fulfill({
+        json: isFirst ? { deliveries: newest.map(of), next: '2' } : { deliveries: [of(1)], next: null },
+      })
+    })
+    await open('endpoints')
+    await page
+      .getByRole('link', { name: /^Open / })
+      .first()
+      .click()
+    await page.getByRole('button', { name: 'Show more' }).click()
+    await page.getByRole('link', { name: 'm1', exact: true }).waitFor()
+
+    newest = [4, 3]
+
+    await page.getByRole('link', { name: 'm4', exact: true }).waitFor()
+    const links = page.getByRole('table', { name: 'Deliveries' }).getByRole('link')
+    expect(await links.allInnerTexts()).toEqual(['m4', 'm3', 'm2', 'm1'])
+  })
+
   test('a double click or a held key does not answer the question that it brings up', async () => {
     const pause = page.getByRole('button', { name: 'Pause' }).first()
     const sure = page.getByRole('button', { name: 'Yes, pause' })
+    const asked = () =>
+      eventually('the question has the focus', () => page.evaluate<boolean>("document.activeElement.matches('.sure')"))
     await open('endpoints')
 
     await pause.dblclick()
-    await sure.waitFor()
+    await asked()
     await page.keyboard.press('Escape')
-    await pause.waitFor()
+    await sure.waitFor({ state: 'detached' })
+    await pause.focus()
     await page.keyboard.down('Enter')
-    await sure.waitFor()
-    await eventually('it has the focus', () => page.evaluate("document.activeElement.matches('.sure')"))
+    await asked()
     await page.keyboard.down('Enter')
     await page.keyboard.up('Enter')
 
@@ -338,7 +380,7 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await page.getByText('Paused').waitFor()
     await page.getByRole('button', { name: 'Enable' }).first().click()
     await page.getByRole('dialog').getByRole('button', { name: 'Enable' }).click()
-    await page.getByText('Active').first().waitFor()
+    await page.getByText(/will be delivered/).waitFor()
   })
 
   test('a dead delivery is sent again with two clicks, and a replay counts before it sends', async () => {
@@ -571,6 +613,17 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     expect(width).toBe(375)
   })
 
+  test('on a small phone the header is one line, also with several accounts', async () => {
+    await db.query(`insert into account (name, listed_at) values ('another-account-with-a-long-name', now())`)
+    await page.setViewportSize({ width: 320, height: 640 })
+    await open('now')
+    await page.getByRole('combobox', { name: 'Account' }).waitFor()
+
+    expect((await page.getByRole('link', { name: 'Rollcall' }).boundingBox())?.height).toBeLessThan(30)
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(320)
+    await db.query(`delete from account where name = 'another-account-with-a-long-name'`)
+  })
+
   test('what gets the focus on the way back is not below the header', async () => {
     await page.setViewportSize({ width: 1280, height: 400 })
     await open('history')
@@ -625,6 +678,23 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await page.getByText(/^It (works|does not work) · /).waitFor()
     expect(await page.getByRole('alert').count()).toBe(0)
     complaints = complaints.filter((line) => !line.includes('403'))
+    await tabs.close()
+  })
+
+  test('whose login is over is told why the login is there, and goes on where they were', async () => {
+    const tabs = await browser.newContext({ locale: 'en-GB' })
+    await tabs.request.post(`${url}/api/login`, { data: { token: TOKEN } })
+    page = await watched(tabs)
+    await open('history')
+
+    await tabs.clearCookies()
+
+    await page.getByText(/^You are not logged in any more/).waitFor()
+    expect(await violationsOf(page)).toEqual([])
+    await page.getByLabel('Access token').fill(TOKEN)
+    await page.getByRole('button', { name: 'Log in' }).click()
+    await page.getByRole('heading', { level: 1, name: 'History' }).waitFor()
+    complaints = complaints.filter((line) => !line.includes('401'))
     await tabs.close()
   })
 

@@ -171,7 +171,7 @@ describe('the window', () => {
   it('has its marks at round moments of the local time, far enough from each other', () => {
     const day = Date.parse('2026-11-22T00:00:00Z')
 
-    const marks = marksOf({ from: day, to: day + 86_400_000, width: 800 }, 90, 8 * 60)
+    const marks = marksOf({ from: day, to: day + 86_400_000, width: 800 }, 90, () => 8 * 60)
 
     expect(marks.map((mark) => new Date(mark).toISOString().slice(11, 16))).toEqual([
       '01:00',
@@ -182,6 +182,21 @@ describe('the window', () => {
       '16:00',
       '19:00',
       '22:00',
+    ])
+  })
+
+  it('has its marks at midnight, also of the days after the clocks were changed', () => {
+    const changedAt = Date.parse('2026-11-01T06:00:00Z')
+    const days = { from: Date.parse('2026-10-30T00:00:00Z'), to: Date.parse('2026-11-04T00:00:00Z'), width: 800 }
+
+    const marks = marksOf(days, 90, (time) => (time < changedAt ? -240 : -300))
+
+    expect(marks.map((mark) => new Date(mark).toISOString().slice(5, 16))).toEqual([
+      '10-30T04:00',
+      '10-31T04:00',
+      '11-01T04:00',
+      '11-02T05:00',
+      '11-03T05:00',
     ])
   })
 })

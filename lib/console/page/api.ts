@@ -21,7 +21,7 @@ import type {
   Timeline,
   Watching,
 } from '../schemas.ts'
-import { account, clockOffset, heardAt, me } from './state.ts'
+import { account, clockOffset, heardAt, isOver, me } from './state.ts'
 
 /** An answer other than 2xx. `code` is the API's, such as `input_invalid`. */
 export class Refused extends Error {
@@ -94,7 +94,10 @@ async function send(address: string, { method = 'GET', body, etag, signal }: Cal
   const failure: Partial<Failure> = await response.json().catch(() => ({}))
   const { code = 'unknown', message = response.statusText } = failure.error ?? {}
   // Whoever was logged in is not any more; a wrong token at the login is no news.
-  if (response.status === 401 && !address.endsWith('/login')) me.set(null)
+  if (response.status === 401 && !address.endsWith('/login')) {
+    if (me.get()) isOver.set(true)
+    me.set(null)
+  }
   throw new Refused(response.status, code, message)
 }
 

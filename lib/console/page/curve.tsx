@@ -5,7 +5,7 @@ import { useCell } from './cell.ts'
 import { formatCount, formatMark, formatMoment } from './format.ts'
 import { followTheme, readPalette } from './palette.ts'
 import { useText } from './parts.tsx'
-import { language } from './state.ts'
+import { language, serverNow } from './state.ts'
 
 /** How many sessions lived at once, over the last day, against the channels that were bought. */
 export function Curve({ concurrency, channels }: Pick<Now, 'concurrency' | 'channels'>) {
@@ -45,7 +45,7 @@ export function Curve({ concurrency, channels }: Pick<Now, 'concurrency' | 'chan
   useEffect(() => plot.current?.setData(data), [shape])
 
   const told = highest
-    ? t.curve.told(formatCount(most, spoken), formatMoment(new Date(highest.at), new Date(), spoken))
+    ? t.curve.told(formatCount(most, spoken), formatMoment(new Date(highest.at), new Date(serverNow()), spoken))
     : t.curve.nothing
   const bought = channels === null ? '' : ` · ${t.curve.channels(formatCount(channels, spoken))}`
   return (

@@ -49,6 +49,7 @@ const en = {
     token: 'Access token',
     hint: 'One of CONSOLE_READ_TOKENS or CONSOLE_WRITE_TOKENS.',
     wrong: 'This token is not known.',
+    over: 'You are not logged in any more: you logged out in another tab, your 12 hours are over, or your token was taken out.',
     enter: 'Log in',
   },
   states: {
@@ -354,6 +355,7 @@ const zh: Text = {
     token: '访问令牌',
     hint: 'CONSOLE_READ_TOKENS 或 CONSOLE_WRITE_TOKENS 中的一个。',
     wrong: '令牌无效。',
+    over: '登录已失效：已在其他标签页退出、超过 12 小时，或令牌已被撤销。',
     enter: '登录',
   },
   states: {

@@ -8,6 +8,8 @@ export type Theme = 'system' | 'light' | 'dark'
 
 /** Who looks: null, nobody is logged in; undefined, not known yet. */
 export const me = cell<Me | null | undefined>(undefined)
+/** Whether somebody was logged in here and is not any more, without having left. */
+export const isOver = cell(false)
 /** The account that is looked at; undefined: all. */
 export const account = cell<string | undefined>(undefined)
 /** The last answer of /api/now. */

@@ -142,17 +142,22 @@ const STEPS = [1, 2, 5, 10, 15, 30]
     [1, 2, 7, 14].map((n) => n * DAY),
   )
 
-/**
- * Moments to write below the timeline: round ones of the local time, at least `apart` pixels from each other.
- * `offsetMinutes` is how far the local time is ahead of UTC.
- */
-export function marksOf(window: Window, apart: number, offsetMinutes: number): number[] {
+/** How far the local time is ahead of UTC at a moment, in minutes. */
+export type Offset = (time: number) => number
+
+/** That of the browser. */
+export const localOffset: Offset = (time) => -new Date(time).getTimezoneOffset()
+
+/** Moments to write below the timeline: round ones of the local time, at least `apart` pixels from each other. */
+export function marksOf(window: Window, apart: number, offsetAt: Offset): number[] {
   const least = (apart / window.width) * (window.to - window.from)
   const step = STEPS.find((one) => one >= least) ?? Math.ceil(least / DAY) * DAY
-  const offset = offsetMinutes * MINUTE
+  const offset = offsetAt(window.from) * MINUTE
   const first = Math.ceil((window.from + offset) / step) * step - offset
   const count = Math.max(0, Math.floor((window.to - first) / step) + 1)
-  return Array.from({ length: count }, (_, index) => first + index * step)
+  const marks = Array.from({ length: count }, (_, index) => first + index * step)
+  // Where the clocks change, midnight and noon move with them; of shorter steps one would be there twice.
+  return step < 12 * HOUR ? marks : marks.map((mark) => mark + offset - offsetAt(mark) * MINUTE)
 }
 
 /** The longest time that a timeline shows: with what is asked for beside it, the API gives 31 days at most. The shortest. */

@@ -2,7 +2,7 @@
 // all bars that have it.
 import { formatMark, plain } from './format.ts'
 import type { Language } from './dictionary.ts'
-import { marksOf, partsOf, type Phase, type Placed, type Window, xOf } from './timeline-layout.ts'
+import { localOffset, marksOf, partsOf, type Phase, type Placed, type Window, xOf } from './timeline-layout.ts'
 
 /** A bar as it is drawn. */
 export interface Drawn extends Placed {
@@ -103,8 +103,7 @@ function paintRows(context: CanvasRenderingContext2D, { window, height, scrollTo
 const yOf = ({ row }: Placed, { scrollTop }: Scene) => AXIS + GAP + row * ROW - scrollTop
 
 function paintMarks(context: CanvasRenderingContext2D, { window, height, palette, language }: Scene): void {
-  const offset = -new Date(window.from).getTimezoneOffset()
-  const marks = marksOf(window, 84, offset)
+  const marks = marksOf(window, 84, localOffset)
   const step = (marks[1] ?? 0) - (marks[0] ?? 0)
   context.fillStyle = palette.line
   for (const mark of marks) context.fillRect(Math.round(xOf(window, mark)), AXIS, 1, height - AXIS)

@@ -130,9 +130,11 @@ function Deliveries({ endpoint, hasDead }: { endpoint: string; hasDead: boolean 
   const { busy, error: moreError, act } = useAct()
   // More of another state may come after this one was asked for.
   const more = loaded?.address === looked.address ? loaded : undefined
-  const rows = [
-    ...new Map([...(answer?.deliveries ?? []), ...(more?.deliveries ?? [])].map((one) => [one.id, one])).values(),
-  ]
+  // What is new pushes the end of the first page into the second; what left this state leaves the first.
+  const first = answer?.deliveries ?? []
+  const end = Number(first.at(-1)?.id ?? Infinity)
+  const later = answer?.next == null ? [] : (more?.deliveries ?? []).filter(({ id }) => Number(id) < end)
+  const rows = [...first, ...later]
   const next = more ? more.next : (answer?.next ?? null)
   return (
     <Card
@@ -205,7 +207,7 @@ function Deliveries({ endpoint, hasDead }: { endpoint: string; hasDead: boolean 
           onClick={() =>
             act(async () => {
               const page = await get(views.deliveries({ ...query, cursor: next }))
-              const deliveries = [...(more?.deliveries ?? []), ...page.deliveries]
+              const deliveries = [...(more?.deliveries ?? first), ...page.deliveries]
               setLoaded({ address: looked.address, deliveries, next: page.next })
             })
           }

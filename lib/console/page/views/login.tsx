@@ -1,18 +1,21 @@
 import { useState } from 'preact/hooks'
 import { login, readMe, Refused } from '../api.ts'
+import { useCell } from '../cell.ts'
 import { Fault, Field, useAct, useText } from '../parts.tsx'
-import { me } from '../state.ts'
+import { isOver, me } from '../state.ts'
 
 /** Asks for a token; the server keeps who has one logged in by a cookie that no script can read. */
 export function Login() {
   const t = useText()
   const [token, setToken] = useState('')
   const { busy, error, act } = useAct()
+  const wasLoggedIn = useCell(isOver)
   const isWrong = error instanceof Refused && error.status === 401
   const enter = () =>
     act(async () => {
       await login(token.trim())
       me.set(await readMe())
+      isOver.set(false)
     })
   return (
     <main class="login">
@@ -27,6 +30,11 @@ export function Login() {
           Rollcall
         </h1>
         <p class="muted">{t.login.lead}</p>
+        {wasLoggedIn && (
+          <p class="note" role="status">
+            {t.login.over}
+          </p>
+        )}
         <Field label={t.login.token} hint={t.login.hint}>
           {(attributes) => (
             <input

@@ -7,7 +7,7 @@ import { formatCount, formatMark, formatMoment } from '../format.ts'
 import { Badge, Card, Choice, Empty, Fault, Name, Span, Table, type Tone, useText, When } from '../parts.tsx'
 import { usePoll } from '../poll.ts'
 import { account, language } from '../state.ts'
-import { marksOf, xOf } from '../timeline-layout.ts'
+import { localOffset, marksOf, xOf } from '../timeline-layout.ts'
 import { blindOf } from '../watch.ts'
 
 const HOUR = 3_600_000
@@ -178,7 +178,7 @@ function Strip({ watching }: { watching: Watching }) {
   const window = { from: Date.parse(watching.from), to: Date.parse(watching.to), width: WIDTH }
   const { ticks, gaps } = watching
   const width = ((watching.bucketSeconds * 1_000) / (window.to - window.from)) * WIDTH
-  const marks = marksOf(window, 140, -new Date(window.from).getTimezoneOffset())
+  const marks = marksOf(window, 140, localOffset)
   const step = (marks[1] ?? 0) - (marks[0] ?? 0)
   const clamp = (x: number) => Math.min(WIDTH, Math.max(0, x))
   return (
