@@ -275,6 +275,8 @@ export const sessionLife = v.object({
     endedAfter: v.nullable(time),
     /** The last listing that had it, while listings lack it unexplained. */
     missingSince: v.nullable(time),
+    /** What the code of its error means, in English; null where that is not known. */
+    errorMeaning: v.nullable(v.string()),
     playStreamAddr: v.nullable(v.string()),
     /** The stream address is kept from who asks. */
     masked: v.boolean(),

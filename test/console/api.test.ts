@@ -233,6 +233,17 @@ describe("one session's life", () => {
     })
     expect(of(bad.id)).toMatchObject({ state: 'pending', attempts: [{ number: 1, outcome: 'answered', status: 500 }] })
   })
+
+  it('says what the code of its error means', async () => {
+    const id = begin('abc')
+    await tick()
+    breakSession(api.simulator, id)
+    await tick()
+
+    const { session } = await get<schemas.SessionLife>(`/api/sessions/default/${id}/1`)
+
+    expect([session.error?.code, session.errorMeaning]).toEqual([-111002, 'the connection of the stream broke'])
+  })
 })
 
 describe('a stream address', () => {

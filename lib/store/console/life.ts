@@ -21,6 +21,7 @@ export interface Life {
     startedAfter: Date | null
     endedAfter: Date | null
     missingSince: Date | null
+    errorMeaning: string | null
     playStreamAddr: string | null
   }
   events: {
@@ -53,8 +54,9 @@ export async function readLife(
 ): Promise<Life | undefined> {
   const found = await sql<Omit<Life['session'], 'status'> & { status: number; row: number }>`
     select ${SESSION_COLUMNS}, first_seen_after as "firstSeenAfter", ready_after as "readyAfter", started_after as "startedAfter",
-      ended_after as "endedAfter", missing_since as "missingSince", play_stream_addr as "playStreamAddr", session.id as row
-    from session join account on account.id = account_id
+      ended_after as "endedAfter", missing_since as "missingSince", meaning as "errorMeaning", play_stream_addr as "playStreamAddr",
+      session.id as row
+    from session join account on account.id = account_id left join report.error_codes using (error_code)
     where account.name = ${account} and session_id = ${id} and incarnation = ${incarnation}`.execute(db)
   const [one] = found.rows
   if (!one) return undefined
