@@ -452,7 +452,7 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
 
     await dialog.getByText('whsec_seen').waitFor()
     await page.keyboard.press('Escape')
-    await eventually('it is gone', async () => !(await page.content()).includes('whsec_seen'))
+    await expect.poll(() => page.content()).not.toContain('whsec_seen')
   })
 
   test('a replay that was counted late is not that of another question', async () => {
