@@ -20,8 +20,9 @@ export function explainDatabaseError(error: unknown): unknown {
       options,
     )
   }
-  if (UNREACHABLE.test(code) || isLostConnection(error)) {
-    const message = `Postgres cannot be reached (${code || 'connection lost'}): check DATABASE_URL and that it runs`
+  if (UNREACHABLE.test(code) || isLost(error) || isLate(error)) {
+    const why = code || (isLate(error) ? 'no answer in time' : 'connection lost')
+    const message = `Postgres cannot be reached (${why}): check DATABASE_URL and that it runs`
     return new AppError('database_unreachable', message, options)
   }
   if (REFUSED.test(code)) {
@@ -31,11 +32,6 @@ export function explainDatabaseError(error: unknown): unknown {
   return error
 }
 
-function isLostConnection(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    /Connection terminated|Query read timeout|connection error and is not queryable|timeout exceeded when trying to connect/.test(
-      error.message,
-    )
-  )
-}
+const says = (error: unknown, words: RegExp) => error instanceof Error && words.test(error.message)
+const isLost = (error: unknown) => says(error, /Connection terminated|connection error and is not queryable/)
+const isLate = (error: unknown) => says(error, /Query read timeout|timeout exceeded when trying to connect/)

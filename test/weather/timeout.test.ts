@@ -67,7 +67,7 @@ const LIMITS: Limit[] = [
     // The server still works on the statement when it is over.
     name: 'our own query timeout',
     pool: { queryTimeoutMs: 100 },
-    documented: /^database_unreachable: Postgres cannot be reached \(connection lost\)/,
+    documented: /^database_unreachable: Postgres cannot be reached \(no answer in time\)/,
   },
 ]
 
