@@ -739,6 +739,18 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     complaints = complaints.filter((line) => !line.includes('ERR_FAILED'))
   })
 
+  test('a refusal of what is seen now is told, and not that all is well', async () => {
+    const error = { code: 'internal', message: 'this should not have happened' }
+    await page.route('**/api/now*', (route) => route.fulfill({ status: 500, json: { error } }))
+    await open('history')
+    await page.getByRole('alert').getByText(error.message).waitFor()
+
+    await page.unroute('**/api/now*')
+    await page.getByRole('alert').waitFor({ state: 'detached' })
+
+    expect(complaints.splice(0)).not.toEqual([])
+  })
+
   test('a server that takes a question and does not answer is told as a lost connection', async () => {
     const answered = gate()
     await page.clock.install()

@@ -12,7 +12,7 @@ import {
   toField,
 } from '../../lib/console/page/format.ts'
 import { hashOf, parseRoute, type Route } from '../../lib/console/page/router.ts'
-import { blindOf, blindSinceOf } from '../../lib/console/page/watch.ts'
+import { blindOf, blindSinceOf, warningsOf } from '../../lib/console/page/watch.ts'
 
 describe('a span', () => {
   it.each([
@@ -190,6 +190,26 @@ it('is blind since it was last seen, unless it was seen in part', () => {
   )
 
   expect([...since]).toEqual([['a', Date.parse('2026-11-22T09:50:00Z')]])
+})
+
+it('warns of what is not seen, and of no account that nobody has listed for a week while others are seen', () => {
+  const now = Date.parse('2026-11-22T10:00:00Z')
+  const tick = { outcome: 'committed', error: null } as const
+  const at = (account: string, listedAt: string | null) => ({
+    ...tick,
+    account,
+    listedAt,
+    goodAt: listedAt,
+    lateAt: listedAt,
+  })
+  const [old, late] = [at('old', '2026-11-15T09:59:59.000Z'), at('late', '2026-11-15T10:00:01.000Z')]
+  const never = { ...at('never', null), outcome: null }
+  const seen = { ...at('seen', '2026-11-22T09:59:59.000Z'), lateAt: null }
+  const warned = (...ticks: Parameters<typeof warningsOf>[0][number][]) =>
+    warningsOf(ticks, now).map(({ account }) => account)
+
+  expect(warned(old, late, never, seen)).toEqual(['late', 'never'])
+  expect(warned(old, late, never)).toEqual(['old', 'late', 'never'])
 })
 
 describe('a cell', () => {

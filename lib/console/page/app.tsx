@@ -5,10 +5,21 @@ import { useCell } from './cell.ts'
 import { useNow } from './clock.ts'
 import type { Text } from './dictionary.ts'
 import { shown, formatMoment } from './format.ts'
-import { Choice, Name, sayFault, Span, useText } from './parts.tsx'
+import { Choice, Fault, Name, sayFault, Span, useText } from './parts.tsx'
 import { changes, poll } from './poll.ts'
 import { type Route, route } from './router.ts'
-import { account, language, lostSince, me, now as lastNow, said, serverNow, type Theme, theme } from './state.ts'
+import {
+  account,
+  language,
+  lostSince,
+  me,
+  now as lastNow,
+  nowFault,
+  said,
+  serverNow,
+  type Theme,
+  theme,
+} from './state.ts'
 import { EndpointView } from './views/endpoint.tsx'
 import { EndpointsView } from './views/endpoints.tsx'
 import { HistoryView } from './views/history.tsx'
@@ -16,7 +27,7 @@ import { Login } from './views/login.tsx'
 import { NowView } from './views/now.tsx'
 import { SessionView } from './views/session.tsx'
 import { WatchingView } from './views/watching.tsx'
-import { type Blind, blindOf } from './watch.ts'
+import { type Blind, warningsOf } from './watch.ts'
 
 export function App() {
   const t = useText()
@@ -110,11 +121,12 @@ function View({ of }: { of: Route }) {
 function useNowPolled(chosen: string | undefined): void {
   useEffect(() => {
     lastNow.set(undefined)
+    nowFault.set(undefined)
     const polling = poll(
       views.now(),
       POLL_MS,
       (answer) => lastNow.set(answer),
-      () => undefined,
+      (error) => nowFault.set(error),
     )
     const unfollow = changes.follow(polling.again)
     return () => {
@@ -179,13 +191,15 @@ function Warnings() {
   const spoken = useCell(language)
   const seen = useCell(lastNow)
   const time = useNow()
+  const fault = useCell(nowFault)
   // While the server does not answer, nothing is known of its ticks.
-  const blind = seen && !lost ? blindOf(seen.ticks, time) : []
+  const blind = seen && !lost ? warningsOf(seen.ticks, time) : []
   const worstFirst = blind.toSorted((a, b) => Number(a.why === 'incomplete') - Number(b.why === 'incomplete'))
   const text = lost ? t.lost.told(formatMoment(new Date(serverNow()), new Date(serverNow()), spoken)) : ''
   return (
     <div class="warnings">
       <div role="status">{lost && <p class="warning lost">{text}</p>}</div>
+      {!lost && <Fault error={fault} />}
       <div role="status">
         {seen?.ticks.length === 0 && (
           <p class="warning blind">

@@ -14,6 +14,8 @@ export const isOver = cell(false)
 export const account = cell<string | undefined>(undefined)
 /** The last answer of /api/now. */
 export const now = cell<Now | undefined>(undefined)
+/** Why /api/now is refused; undefined: it is not. */
+export const nowFault = cell<unknown>(undefined)
 /** What an act came to; empty: nothing to tell. */
 export const said = cell('')
 /** Since when the server does not answer; undefined: it does. */
