@@ -1,5 +1,4 @@
 // What a function URL hands over and takes back. Source: Tencent 583/96099.
-import { isIP } from 'node:net'
 import * as v from 'valibot'
 
 /** What a function URL sends back. The body comes first, for what OUT_OF_THE_LOG says. */
@@ -84,12 +83,14 @@ function searchOf(queryString: Record<string, string | string[]>): string {
   return search.toString()
 }
 
+const ipSchema = v.pipe(v.string(), v.ip())
+
 /** None where there are two, of which one is the client's. */
 function addressOf(headers: readonly [string, string][]): string {
   const [address = '', ...others] = headers.filter(([name]) => name === 'x-scf-remote-addr').map(([, value]) => value)
   // Those who count by address must not count by port.
   const bare = address.replace(/^\[(.*)\](:\d+)?$|^([\d.]+):\d+$/, '$1$3')
-  return others.length === 0 && isIP(bare) ? bare : ''
+  return others.length === 0 && v.is(ipSchema, bare) ? bare : ''
 }
 
 /** The answer as a function URL takes it: one value a header, and a text. */
