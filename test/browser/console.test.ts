@@ -174,6 +174,19 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await page.getByRole('button', { name: '5 min', exact: true }).click()
   })
 
+  test('now: what is pressed with Ctrl, Cmd or Alt zooms the page, and not the timeline', async () => {
+    await open('now')
+    const span = page.getByRole('button', { name: '5 min', exact: true, pressed: true })
+    await page.getByRole('application').focus()
+
+    for (const key of ['Control+-', 'Meta+-', 'Alt+-']) await page.keyboard.press(key)
+    await page.evaluate('new Promise(requestAnimationFrame)')
+
+    expect(await span.count()).toBe(1)
+    await page.keyboard.press('-')
+    await span.waitFor({ state: 'detached' })
+  })
+
   test('now: the timeline is not dragged by a button that was let go elsewhere', async () => {
     await open('now')
     const timeline = page.getByRole('application')

@@ -101,6 +101,8 @@ export function Timeline({
     open(byKey.get(hit.bar.key))
   }
   const onKeyDown = (event: TargetedKeyboardEvent<HTMLDivElement>) => {
+    // With these the browser zooms the page, or goes back.
+    if (event.ctrlKey || event.metaKey || event.altKey) return
     const element = event.currentTarget
     const window = windowOf(seen, serverNow(), element.clientWidth)
     const move = KEYS[event.key]
@@ -108,7 +110,7 @@ export function Timeline({
     else if (event.key === '-') onSee(near(zoomed(window, 2, middle(window, seen)), seen))
     else if (event.key === 'Enter' && focused !== undefined) open(byKey.get(focused.key))
     else if (event.key === 'Escape') setFocused(undefined)
-    else if (move && !event.altKey && !event.ctrlKey && !event.metaKey) {
+    else if (move) {
       const current = drawn.find(({ bar }) => bar.key === focused?.key)
       const next = neighbour(inWindow(drawn, window), current, move)
       if (next) {
