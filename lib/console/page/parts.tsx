@@ -120,7 +120,7 @@ export function Table<Row>({
   return (
     <div class="table" ref={box} role="group" aria-label={caption}>
       <table>
-        <caption class="heard">{caption}</caption>
+        <caption class="visually-hidden">{caption}</caption>
         <thead>
           <tr>
             {columns.map((column) => (
@@ -395,7 +395,7 @@ export function Copy({ text, label }: { text: string; label: string }) {
       <button type="button" onClick={copy}>
         {isCopied ? t.copied : t.copy}
       </button>
-      <span class="heard" role="status">
+      <span class="visually-hidden" role="status">
         {isCopied ? t.copied : ''}
       </span>
     </div>

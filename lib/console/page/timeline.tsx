@@ -182,7 +182,7 @@ export function Timeline({
         <div class="height" style={{ height: `${height}px` }} />
       </div>
       {told && place && <Tip of={told} x={place.x} y={place.y} />}
-      <p class="heard" role="status">
+      <p class="visually-hidden" role="status">
         {description}
       </p>
       <p class="hint" id="timeline-help">

@@ -15,7 +15,7 @@ export function NowView() {
   const seen = useCell(now)
   return (
     <>
-      <h1 class="heard" tabIndex={-1}>
+      <h1 class="visually-hidden" tabIndex={-1}>
         {t.views.now}
       </h1>
       {seen ? (
