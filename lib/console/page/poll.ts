@@ -93,8 +93,11 @@ export const changes = cell(0)
 /** To be called after each change. */
 export const changed = (): void => changes.set(changes.get() + 1)
 
-/** What `poll` finds, for a component. Another address forgets the answer of the last one. */
-export function usePoll<T>(looked: Address<T>, everyMs: number): Looked<T> {
+/**
+ * What `poll` finds, for a component. Another address forgets the answer of the last one; where it `keeps`, that one stays until the
+ * next has come. Then a component needs a key for whatever must not be mixed, such as the account.
+ */
+export function usePoll<T>(looked: Address<T>, everyMs: number, { keeps = false } = {}): Looked<T> {
   const [state, setState] = useState<{ address: string; answer?: T; error?: unknown }>({ address: looked.address })
   const [again, setAgain] = useState<() => void>(() => () => undefined)
   useEffect(() => {
@@ -105,7 +108,7 @@ export function usePoll<T>(looked: Address<T>, everyMs: number): Looked<T> {
       (answer) => setState({ address, answer }),
       (error) =>
         setState((last) => {
-          const known = last.address === address ? last : { address }
+          const known = last.address === address ? last : { address, ...(keeps && { answer: last.answer }) }
           return known.error === error && known === last ? last : { ...known, error }
         }),
     )
@@ -117,5 +120,5 @@ export function usePoll<T>(looked: Address<T>, everyMs: number): Looked<T> {
     }
   }, [looked.address, everyMs])
   const isOfThis = state.address === looked.address
-  return { answer: isOfThis ? state.answer : undefined, error: isOfThis ? state.error : undefined, again }
+  return { answer: isOfThis || keeps ? state.answer : undefined, error: isOfThis ? state.error : undefined, again }
 }

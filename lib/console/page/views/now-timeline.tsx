@@ -1,11 +1,11 @@
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useEffect, useMemo, useState } from 'preact/hooks'
 import type { Bar as ApiBar } from '../../schemas.ts'
 import { views } from '../api.ts'
 import { cell, useCell } from '../cell.ts'
 import { useNow } from '../clock.ts'
 import { Card, Choice, Empty, Fault, Name, SessionLink, Span, StateBadge, Table, useText, When } from '../parts.tsx'
 import { usePoll } from '../poll.ts'
-import { account, now, serverNow } from '../state.ts'
+import { now, serverNow } from '../state.ts'
 import { Timeline } from '../timeline.tsx'
 import { keyOf, stateOfBar } from '../timeline-bar.ts'
 import { moved, type Seen, spanned, windowOf } from '../timeline-window.ts'
@@ -15,29 +15,27 @@ const SPANS = { m5: 5 * MINUTE, h1: 60 * MINUTE, h6: 360 * MINUTE, h24: 1_440 * 
 type SpanName = keyof typeof SPANS
 
 const POLL_MS = 20_000
+const NOTHING: { bars: ApiBar[]; truncated: boolean } = { bars: [], truncated: false }
 
 /** Kept while another view is seen. */
 const timelineSeen = cell<Seen>({ spanMs: SPANS.m5, to: null })
 
-/** Who held the channels when, as bars and as a table. */
+/** Who held the channels of the account that is looked at when, as bars and as a table. */
 export function TimelineCard({ channels }: { channels: number | null }) {
   const t = useText()
   const seen = useCell(timelineSeen)
   const setSeen = timelineSeen.set
-  useCell(account)
   useNow()
   // Asked for in steps, with as much again to the left, so that to move a little asks for nothing new.
   const step = seen.spanMs / 4
   const { from, to } = windowOf(seen, serverNow(), 1)
   const first = new Date((Math.floor(from / step) - 2) * step)
   const end = new Date((Math.ceil(to / step) + 2) * step)
-  const { answer, error, again } = usePoll(views.timeline(first, end), POLL_MS)
+  const { answer, error, again } = usePoll(views.timeline(first, end), POLL_MS, { keeps: true })
   // What changes the timeline changes what is live.
   const live = useCell(now)
   useEffect(again, [live])
-  const last = useRef<{ bars: ApiBar[]; truncated: boolean }>({ bars: [], truncated: false })
-  if (answer) last.current = answer
-  const { bars, truncated } = last.current
+  const { bars, truncated } = answer ?? NOTHING
   const legend = { ...t.phases, unsure: t.timeline.hatched, failed: t.states.failed }
   const named = (Object.keys(SPANS) as SpanName[]).find((name) => SPANS[name] === seen.spanMs)
   return (

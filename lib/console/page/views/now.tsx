@@ -5,7 +5,7 @@ import { useNow } from '../clock.ts'
 import { Curve } from '../curve.tsx'
 import { formatCount, formatSpan } from '../format.ts'
 import { Badge, Card, Empty, Name, SessionLink, Span, StateBadge, stateOf, Table, useText, When } from '../parts.tsx'
-import { language, me, now } from '../state.ts'
+import { account, language, me, now } from '../state.ts'
 import { keyOf } from '../timeline-bar.ts'
 import { TimelineCard } from './now-timeline.tsx'
 
@@ -13,6 +13,7 @@ import { TimelineCard } from './now-timeline.tsx'
 export function NowView() {
   const t = useText()
   const seen = useCell(now)
+  const chosen = useCell(account)
   return (
     <>
       <h1 class="visually-hidden" tabIndex={-1}>
@@ -28,7 +29,7 @@ export function NowView() {
             <Leaks leaks={seen.leaks} />
             <Deliveries backlog={seen.backlog} />
           </div>
-          <TimelineCard channels={seen.channels} />
+          <TimelineCard key={chosen ?? ''} channels={seen.channels} />
           <Card title={t.now.who} aside={<span class="muted">{t.now.sessions(seen.liveCount)}</span>}>
             <LiveTable sessions={seen.live} />
           </Card>

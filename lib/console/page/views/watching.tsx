@@ -15,22 +15,11 @@ const SPANS = { h1: HOUR, h24: 24 * HOUR, d7: 168 * HOUR, d30: 720 * HOUR } as c
 type SpanName = keyof typeof SPANS
 const POLL_MS = 5_000
 
-/** Whether anybody watched: what is silent here was quiet, what is missing was not seen. */
+/** Whether anybody watched: what is silent here was quiet, what is missing was not answer. */
 export function WatchingView() {
   const t = useText()
-  const spoken = useCell(language)
   const chosen = useCell(account)
-  const now = useNow()
   const [name, setName] = useState<SpanName>('h24')
-  const span = SPANS[name]
-  // In steps, so that the answer can be known already.
-  const step = Math.max(30_000, span / 1_440)
-  const to = Math.ceil(now / step) * step
-  const { answer, error } = usePoll(views.watching(new Date(to - span), new Date(to)), POLL_MS)
-  // While the next answer is on its way the last one stays, unless it is that of another account.
-  const [last, setLast] = useState<{ chosen: string | undefined; answer: Watching }>()
-  if (answer && answer !== last?.answer) setLast({ chosen, answer })
-  const seen = answer ?? (last?.chosen === chosen ? last?.answer : undefined)
   return (
     <>
       <div class="title">
@@ -43,26 +32,42 @@ export function WatchingView() {
         />
       </div>
       <p class="lead">{t.watching.lead}</p>
+      <Watched key={chosen ?? ''} spanMs={SPANS[name]} />
+    </>
+  )
+}
+
+/** Of the account that is looked at. */
+function Watched({ spanMs }: { spanMs: number }) {
+  const t = useText()
+  const spoken = useCell(language)
+  const now = useNow()
+  // In steps, so that the answer can be known already.
+  const step = Math.max(30_000, spanMs / 1_440)
+  const to = Math.ceil(now / step) * step
+  const { answer, error } = usePoll(views.watching(new Date(to - spanMs), new Date(to)), POLL_MS, { keeps: true })
+  return (
+    <>
       <Fault error={error} />
-      {!seen && error === undefined && <Empty>{t.loading}</Empty>}
-      {seen && (
+      {!answer && error === undefined && <Empty>{t.loading}</Empty>}
+      {answer && (
         <>
           <dl class="numbers wide">
-            <div class={seen.gaps.length > 0 ? 'bad' : ''}>
+            <div class={answer.gaps.length > 0 ? 'bad' : ''}>
               <dt>{t.watching.gaps}</dt>
-              <dd>{formatCount(seen.gaps.length, spoken)}</dd>
+              <dd>{formatCount(answer.gaps.length, spoken)}</dd>
             </div>
-            <div class={seen.failed > 0 ? 'bad' : ''}>
+            <div class={answer.failed > 0 ? 'bad' : ''}>
               <dt>{t.watching.failed}</dt>
-              <dd>{formatCount(seen.failed, spoken)}</dd>
+              <dd>{formatCount(answer.failed, spoken)}</dd>
             </div>
-            <div class={seen.incomplete > 0 ? 'wait' : ''}>
+            <div class={answer.incomplete > 0 ? 'wait' : ''}>
               <dt>{t.watching.incomplete}</dt>
-              <dd>{formatCount(seen.incomplete, spoken)}</dd>
+              <dd>{formatCount(answer.incomplete, spoken)}</dd>
             </div>
           </dl>
           <Card title={t.watching.ticks}>
-            <Strip watching={seen} />
+            <Strip watching={answer} />
             <ul class="legend">
               {(['committed', 'incomplete', 'failed', 'nobody'] as const).map((outcome) => (
                 <li key={outcome}>
@@ -71,14 +76,14 @@ export function WatchingView() {
               ))}
             </ul>
           </Card>
-          <Accounts ticks={seen.accounts} />
+          <Accounts ticks={answer.accounts} />
           <Card title={t.watching.gapsTitle}>
-            {seen.gaps.length === 0 ? (
+            {answer.gaps.length === 0 ? (
               <Empty>{t.watching.noGaps}</Empty>
             ) : (
               <Table
                 caption={t.watching.gapsTitle}
-                rows={seen.gaps}
+                rows={answer.gaps}
                 keyOf={(gap) => `${gap.account} ${gap.from}`}
                 columns={[
                   { head: t.account, cell: (gap) => <Name of={gap.account} /> },
@@ -97,7 +102,7 @@ export function WatchingView() {
               />
             )}
           </Card>
-          <Troubles watching={seen} />
+          <Troubles watching={answer} />
         </>
       )}
     </>
