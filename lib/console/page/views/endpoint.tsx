@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks'
 import type { Delivery, EndpointHealth } from '../../schemas.ts'
-import { get, readAttempts, removeEndpoint, views } from '../api.ts'
+import { readAttempts, removeEndpoint, views } from '../api.ts'
 import { useCell } from '../cell.ts'
 import { formatLatency } from '../format.ts'
 import {
@@ -20,6 +20,7 @@ import {
   useText,
   When,
 } from '../parts.tsx'
+import { usePages } from '../pages.ts'
 import { changed, usePoll } from '../poll.ts'
 import { go, hashOf } from '../router.ts'
 import { language } from '../state.ts'
@@ -122,20 +123,17 @@ const TONES = { pending: 'busy', delivered: 'good', dead: 'bad' } as const
 function Deliveries({ endpoint, hasDead }: { endpoint: string; hasDead: boolean }) {
   const t = useText()
   const [state, setState] = useState<(typeof STATES)[number]>(hasDead ? 'dead' : 'delivered')
-  const [loaded, setLoaded] = useState<{ address: string; deliveries: Delivery[]; next: string | null }>()
   const [asked, setAsked] = useState<Delivery>()
-  const query = { endpoint, state, limit: '50' }
-  const looked = views.deliveries(query)
-  const { answer, error } = usePoll(looked, POLL_MS)
-  const { busy, error: moreError, act } = useAct()
-  // More of another state may come after this one was asked for.
-  const more = loaded?.address === looked.address ? loaded : undefined
+  const { answer, more, next, error, busy, loadMore } = usePages(
+    (cursor) => views.deliveries({ endpoint, state, limit: '50', ...(cursor !== undefined && { cursor }) }),
+    ({ deliveries }) => deliveries,
+    POLL_MS,
+  )
   // What is new pushes the end of the first page into the second; what left this state leaves the first.
   const first = answer?.deliveries ?? []
   const end = Number(first.at(-1)?.id ?? Infinity)
-  const later = answer?.next == null ? [] : (more?.deliveries ?? []).filter(({ id }) => Number(id) < end)
+  const later = answer?.next == null ? [] : more.filter(({ id }) => Number(id) < end)
   const rows = [...first, ...later]
-  const next = more ? more.next : (answer?.next ?? null)
   return (
     <Card
       title={t.endpoints.deliveries}
@@ -148,7 +146,7 @@ function Deliveries({ endpoint, hasDead }: { endpoint: string; hasDead: boolean 
         />
       }
     >
-      <Fault error={error ?? moreError} />
+      <Fault error={error} />
       {!answer && error === undefined && <Empty>{t.loading}</Empty>}
       {answer && rows.length === 0 && <Empty>{next === null ? t.endpoints.noDeliveries : t.history.noneYet}</Empty>}
       {rows.length > 0 && (
@@ -200,18 +198,7 @@ function Deliveries({ endpoint, hasDead }: { endpoint: string; hasDead: boolean 
         />
       )}
       {next !== null && (
-        <button
-          type="button"
-          class="quiet"
-          aria-disabled={busy}
-          onClick={() =>
-            act(async () => {
-              const page = await get(views.deliveries({ ...query, cursor: next }))
-              const deliveries = [...(more?.deliveries ?? first), ...page.deliveries]
-              setLoaded({ address: looked.address, deliveries, next: page.next })
-            })
-          }
-        >
+        <button type="button" class="quiet" aria-disabled={busy} onClick={loadMore}>
           {t.more}
         </button>
       )}

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks'
 import type { Session, SessionsQuery } from '../../schemas.ts'
-import { get, views } from '../api.ts'
+import { views } from '../api.ts'
 import { useCell } from '../cell.ts'
 import type { Text } from '../dictionary.ts'
 import { fromField, toField } from '../format.ts'
@@ -16,11 +16,10 @@ import {
   StateBadge,
   stateOf,
   Table,
-  useAct,
   useText,
   When,
 } from '../parts.tsx'
-import { usePoll } from '../poll.ts'
+import { usePages } from '../pages.ts'
 import { go } from '../router.ts'
 import { account, me } from '../state.ts'
 import { keyOf } from '../timeline-bar.ts'
@@ -125,25 +124,15 @@ function Found({ query }: { query: Query }) {
     ...(Object.fromEntries(FIELDS.flatMap((name) => (query[name] ? [[name, query[name]]] : []))) as SessionsQuery),
     ...(chosen !== undefined && { account: chosen }),
   }
-  const looked = views.sessions(asked)
-  const { answer, error } = usePoll(looked, POLL_MS)
-  const [loaded, setLoaded] = useState<{ address: string; sessions: Session[]; next: string | null }>()
-  const { busy, error: moreError, act } = useAct()
-  // More of another search may come after this one was asked.
-  const more = loaded?.address === looked.address ? loaded : undefined
+  const { answer, more, next, error, busy, loadMore } = usePages(
+    (cursor) => views.sessions({ ...asked, ...(cursor !== undefined && { cursor }) }),
+    ({ sessions }) => sessions,
+    POLL_MS,
+  )
   // What is new pushes the end of the first page into the second.
-  const rows = [
-    ...new Map([...(more?.sessions ?? []), ...(answer?.sessions ?? [])].map((one) => [keyOf(one), one])).values(),
-  ]
+  const rows = [...new Map([...more, ...(answer?.sessions ?? [])].map((one) => [keyOf(one), one])).values()]
   rows.sort((a, b) => (a.firstSeenAt < b.firstSeenAt ? 1 : -1))
-  const next = more ? more.next : (answer?.next ?? null)
   const isOne = useCell(me)?.accounts.length === 1
-  const load = (cursor: string) =>
-    act(async () => {
-      const page = await get(views.sessions({ ...asked, cursor }))
-      const known = more?.sessions ?? answer?.sessions ?? []
-      setLoaded({ address: looked.address, sessions: [...known, ...page.sessions], next: page.next })
-    })
   return (
     <Card
       title={t.history.found}
@@ -153,12 +142,12 @@ function Found({ query }: { query: Query }) {
         </span>
       }
     >
-      <Fault error={error ?? moreError} />
+      <Fault error={error} />
       {!answer && error === undefined && <Empty>{t.loading}</Empty>}
       {answer && rows.length === 0 && <Empty>{next === null ? t.history.none : t.history.noneYet}</Empty>}
       {rows.length > 0 && <Table caption={t.history.found} rows={rows} keyOf={keyOf} columns={columnsOf(t, isOne)} />}
       {next !== null && (
-        <button type="button" class="quiet" aria-disabled={busy} onClick={() => load(next)}>
+        <button type="button" class="quiet" aria-disabled={busy} onClick={loadMore}>
           {rows.length === 0 ? t.history.on : t.more}
         </button>
       )}
