@@ -146,6 +146,7 @@ export const views = {
   endpoints: () => at<Endpoints>('/api/endpoints'),
   deliveries: (query: { endpoint?: string; state?: string; session?: string; cursor?: string; limit?: string }) =>
     at<Deliveries>('/api/deliveries', query),
+  attempts: (delivery: string) => at<Attempts>(`/api/deliveries/${text(delivery)}/attempts`),
   watching: (from: Date, to: Date) =>
     at<Watching>('/api/watching', { account: account.get(), from: from.toISOString(), to: to.toISOString() }),
 }
@@ -171,4 +172,3 @@ export const enable = (id: string, missed: 'all' | 'latest' | 'none'): Promise<E
   post(endpointAt(id, 'enable'), { missed })
 /** One step of a replay; the next is asked for with its `next` as `cursor`. */
 export const replay = (step: Replay): Promise<Replayed> => post('/api/replay', step)
-export const readAttempts = (delivery: string): Promise<Attempts> => call(`/api/deliveries/${text(delivery)}/attempts`)

@@ -6,6 +6,7 @@ import { formatCount } from '../format.ts'
 import { Choice, Confirm, Dialog, Fault, useAct, useMayChange, useText } from '../parts.tsx'
 import { changed } from '../poll.ts'
 import { language } from '../state.ts'
+import { tellOutcome } from './delivery.tsx'
 import { ReplayDialog } from './endpoint-replay.tsx'
 import { ShownOnce } from './endpoint-secret.tsx'
 
@@ -25,8 +26,7 @@ export function EndpointActs({ of }: { of: EndpointHealth }) {
         setTold('')
         throw fault
       })
-      const known: Readonly<Record<string, string>> = t.outcomes
-      const answer = status === null ? (known[outcome] ?? outcome) : t.delivery.answered(status)
+      const answer = tellOutcome(outcome, status, t)
       const proof = proved === null ? '' : proved ? t.endpoints.proved : t.endpoints.unproved
       setTold(
         [outcome === 'delivered' ? t.endpoints.works : t.endpoints.fails, answer, proof].filter(Boolean).join(' · '),

@@ -1,10 +1,7 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useState } from 'preact/hooks'
 import type { Delivery, EndpointHealth } from '../../schemas.ts'
-import { readAttempts, removeEndpoint, views } from '../api.ts'
-import { useCell } from '../cell.ts'
-import { formatLatency } from '../format.ts'
+import { removeEndpoint, views } from '../api.ts'
 import {
-  Badge,
   Card,
   Choice,
   Confirm,
@@ -23,12 +20,10 @@ import {
 import { usePages } from '../pages.ts'
 import { changed, usePoll } from '../poll.ts'
 import { go, hashOf } from '../router.ts'
-import { language } from '../state.ts'
-import type { Attempt } from '../../schemas.ts'
+import { AttemptsTable, DeliveryBadge, Outcome, SendAgain } from './delivery.tsx'
 import { ChangeEndpoint } from './endpoint-change.tsx'
 import { EndpointActs } from './endpoint-acts.tsx'
 import { EndpointState, Health, ReadOnly } from './endpoints.tsx'
-import { Outcome, SendAgain } from './session.tsx'
 
 const POLL_MS = 3_000
 
@@ -118,7 +113,6 @@ function Settings({ of }: { of: EndpointHealth }) {
 }
 
 const STATES = ['dead', 'pending', 'delivered'] as const
-const TONES = { pending: 'busy', delivered: 'good', dead: 'bad' } as const
 
 function Deliveries({ endpoint, hasDead }: { endpoint: string; hasDead: boolean }) {
   const t = useText()
@@ -160,7 +154,7 @@ function Deliveries({ endpoint, hasDead }: { endpoint: string; hasDead: boolean 
             {
               head: t.session.state,
               wide: true,
-              cell: (one) => <Badge tone={TONES[one.state]}>{t.deliveries[one.state]}</Badge>,
+              cell: (one) => <DeliveryBadge state={one.state} />,
             },
             {
               head: t.delivery.outcome,
@@ -217,30 +211,17 @@ function SessionSearch({ id }: { id: string | null }) {
   )
 }
 
+const ATTEMPTS_MS = 5_000
+
 function AttemptsDialog({ of, onClose }: { of: Delivery; onClose: () => void }) {
   const t = useText()
-  const spoken = useCell(language)
-  const [attempts, setAttempts] = useState<Attempt[]>()
-  const { error, act } = useAct()
-  useEffect(() => act(async () => setAttempts((await readAttempts(of.id)).attempts)), [of.id])
+  const { answer, error } = usePoll(views.attempts(of.id), ATTEMPTS_MS)
   return (
     <Dialog title={t.session.attempts(of.attempts)} onClose={onClose}>
       <Fault error={error} />
-      {!attempts && error === undefined && <Empty>{t.loading}</Empty>}
-      {attempts?.length === 0 && <Empty>{t.delivery.noAttempts}</Empty>}
-      {attempts && attempts.length > 0 && (
-        <Table
-          caption={t.session.attempts(of.attempts)}
-          rows={attempts}
-          keyOf={({ number }) => String(number)}
-          columns={[
-            { head: '#', cell: ({ number }) => number },
-            { head: t.delivery.sent, cell: ({ sentAt }) => <When at={sentAt} /> },
-            { head: t.delivery.took, number: true, cell: ({ durationMs }) => formatLatency(durationMs, spoken) },
-            { head: t.delivery.outcome, cell: (one) => <Outcome outcome={one.outcome} status={one.status} /> },
-          ]}
-        />
-      )}
+      {!answer && error === undefined && <Empty>{t.loading}</Empty>}
+      {answer?.attempts.length === 0 && <Empty>{t.delivery.noAttempts}</Empty>}
+      {answer && answer.attempts.length > 0 && <AttemptsTable attempts={answer.attempts} />}
     </Dialog>
   )
 }

@@ -7,9 +7,9 @@ import { Badge, Card, Empty, Fault, Name, Span, type Tone, useMayChange, useText
 import { usePoll } from '../poll.ts'
 import { hashOf } from '../router.ts'
 import { language } from '../state.ts'
+import { Outcome } from './delivery.tsx'
 import { AddEndpoint } from './endpoint-add.tsx'
 import { EndpointActs } from './endpoint-acts.tsx'
-import { Outcome } from './session.tsx'
 
 const POLL_MS = 3_000
 

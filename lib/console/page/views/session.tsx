@@ -1,12 +1,10 @@
-import { useRef, useState } from 'preact/hooks'
+import { useState } from 'preact/hooks'
 import type { SessionLife } from '../../schemas.ts'
-import { replay, views } from '../api.ts'
+import { views } from '../api.ts'
 import { useCell } from '../cell.ts'
-import { formatLatency, formatSpan } from '../format.ts'
+import { formatSpan } from '../format.ts'
 import {
-  Badge,
   Card,
-  Confirm,
   Empty,
   Fact,
   Facts,
@@ -15,19 +13,18 @@ import {
   Span,
   StateBadge,
   stateOf,
-  Table,
-  useAct,
   useMayChange,
   useText,
   When,
 } from '../parts.tsx'
-import { changed, usePoll } from '../poll.ts'
+import { usePoll } from '../poll.ts'
 import { hashOf, searched } from '../router.ts'
 import { useNow } from '../clock.ts'
-import { language, now as lastNow, said } from '../state.ts'
+import { language, now as lastNow } from '../state.ts'
 import { toBar } from '../timeline-bar.ts'
 import { partsOf } from '../timeline-layout.ts'
 import { blindSinceOf } from '../watch.ts'
+import { AttemptsTable, DeliveryBadge, SendAgain } from './delivery.tsx'
 
 const POLL_MS = 3_000
 
@@ -170,7 +167,6 @@ function LifeBar({ of }: { of: SessionLife['session'] }) {
 }
 
 type LifeEvent = SessionLife['events'][number]
-const DELIVERY_TONES = { pending: 'busy', delivered: 'good', dead: 'bad' } as const
 
 function EventItem({ event, urlOf }: { event: LifeEvent; urlOf: (endpoint: string) => string }) {
   const t = useText()
@@ -198,77 +194,21 @@ function DeliveryItem({
   url: string
 }) {
   const t = useText()
-  const spoken = useCell(language)
   const { state, attempts, endpointId } = delivery
   return (
     <details class="delivery" open={state === 'dead'}>
       <summary>
-        <Badge tone={DELIVERY_TONES[state]}>{t.deliveries[state]}</Badge>
+        <DeliveryBadge state={state} />
         <Name of={url} />
         <span class="muted small">{t.session.attempts(attempts.length)}</span>
       </summary>
       <div class="inside">
-        {attempts.length > 0 && (
-          <Table
-            caption={t.session.attempts(attempts.length)}
-            rows={attempts}
-            keyOf={({ number }) => String(number)}
-            columns={[
-              { head: '#', cell: ({ number }) => number },
-              { head: t.delivery.sent, cell: ({ sentAt }) => <When at={sentAt} /> },
-              { head: t.delivery.took, number: true, cell: ({ durationMs }) => formatLatency(durationMs, spoken) },
-              {
-                head: t.delivery.outcome,
-                cell: ({ outcome, status }) => <Outcome outcome={outcome} status={status} />,
-              },
-            ]}
-          />
-        )}
+        {attempts.length > 0 && <AttemptsTable attempts={attempts} />}
         <div class="buttons">
           <a href={hashOf({ view: 'endpoint', id: endpointId })}>{t.delivery.toEndpoint}</a>
           {state === 'dead' && <SendAgain endpoint={endpointId} event={event.id} />}
         </div>
       </div>
     </details>
-  )
-}
-
-/** What a POST met. */
-export function Outcome({ outcome, status }: { outcome: string | null; status: number | null }) {
-  const t = useText()
-  if (outcome === null) return <span class="none">–</span>
-  if (status !== null) {
-    const isTaken = status >= 200 && status < 300
-    return <span class={isTaken ? 'taken' : 'error'}>{t.delivery.answered(status)}</span>
-  }
-  const known: Readonly<Record<string, string>> = t.outcomes
-  return <span class="error">{known[outcome] ?? outcome}</span>
-}
-
-/** Sends a dead delivery again, in two clicks. */
-export function SendAgain({ endpoint, event }: { endpoint: string; event: string }) {
-  const t = useText()
-  const mayChange = useMayChange()
-  const { busy, error, act } = useAct()
-  const box = useRef<HTMLSpanElement>(null)
-  if (!mayChange) return null
-  return (
-    <span ref={box}>
-      <Confirm
-        label={t.delivery.again}
-        question={t.delivery.sure}
-        busy={busy}
-        onConfirm={() =>
-          act(async () => {
-            await replay({ endpoint, event, state: 'dead' })
-            said.set(t.delivery.queued)
-            // The button goes away with what it was for; the focus must not be lost with it.
-            box.current?.closest('section')?.querySelector('h2')?.focus({ preventScroll: true })
-            changed()
-          })
-        }
-      />
-      <Fault error={error} />
-    </span>
   )
 }
