@@ -1,12 +1,12 @@
 // The small things of which all views are made.
-import type { ComponentChildren, JSX } from 'preact'
+import type { ComponentChildren, FormHTMLAttributes, JSX, LooseInputHTMLAttributes } from 'preact'
 import { useEffect, useId, useRef, useState } from 'preact/hooks'
 import type { Session } from '../schemas.ts'
 import { Refused, Unreachable } from './api.ts'
 import { useCell } from './cell.ts'
 import { useNow } from './clock.ts'
 import { dictionaries, type Text } from './dictionary.ts'
-import { shown, formatExactly, formatMoment, formatSpan } from './format.ts'
+import { formatExactly, formatMoment, formatSpan, fromField, shown, toField } from './format.ts'
 import { hashOf } from './router.ts'
 import { language, me } from './state.ts'
 
@@ -157,6 +157,25 @@ export function Fact({ name, children }: { name: string; children: ComponentChil
       <dt>{name}</dt>
       <dd>{children}</dd>
     </div>
+  )
+}
+
+/** A number with its name. */
+export function Stat({ name, tone, children }: { name: string; tone?: Tone | false; children: ComponentChildren }) {
+  return (
+    <div class={tone || undefined}>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  )
+}
+
+/** What a colour or a pattern stands for. */
+export function LegendItem({ kind, children }: { kind: string; children: ComponentChildren }) {
+  return (
+    <li>
+      <i class={`key ${kind}`} /> {children}
+    </li>
   )
 }
 
@@ -330,16 +349,30 @@ export function Dialog({
   )
 }
 
+/** A form that calls back, instead of the browser's own way to send it. */
+export function Form({ onSubmit, ...attributes }: { onSubmit: () => void } & Omit<FormHTMLAttributes, 'onSubmit'>) {
+  return (
+    <form
+      {...attributes}
+      onSubmit={(event) => {
+        event.preventDefault()
+        onSubmit()
+      }}
+    />
+  )
+}
+
+interface Labelled {
+  label: string
+  hint?: string | undefined
+}
+
 /** A field with its label, and a hint where it needs one. */
-export function Field({
+function Field({
   label,
   hint,
   children,
-}: {
-  label: string
-  hint?: string
-  children: (attributes: { id: string; 'aria-describedby'?: string }) => JSX.Element
-}) {
+}: Labelled & { children: (attributes: { id: string; 'aria-describedby'?: string }) => JSX.Element }) {
   const id = useId()
   return (
     <div class="field">
@@ -351,6 +384,72 @@ export function Field({
         </p>
       )}
     </div>
+  )
+}
+
+type Limits = Pick<
+  LooseInputHTMLAttributes,
+  'autocomplete' | 'max' | 'maxLength' | 'min' | 'placeholder' | 'required' | 'spellcheck' | 'step'
+>
+
+interface TextFieldProps extends Labelled, Limits {
+  type?: 'text' | 'url' | 'password' | 'number' | 'search' | 'datetime-local'
+  value: string
+  onInput: (value: string) => void
+}
+
+/** A line of text, of the type that is given. */
+export function TextField({ label, hint, type = 'text', onInput, ...input }: TextFieldProps) {
+  // Preact's types know each type of input with its roles alone, and none that may be one of several.
+  const oneOf = type as 'text'
+  return (
+    <Field label={label} hint={hint}>
+      {(attributes) => (
+        <input type={oneOf} {...attributes} {...input} onInput={(event) => onInput(event.currentTarget.value)} />
+      )}
+    </Field>
+  )
+}
+
+/** A moment in the time zone of the browser. */
+export function MomentField({
+  value,
+  onInput,
+  ...labelled
+}: Labelled & { value: Date | null; onInput: (value: Date | null) => void }) {
+  return (
+    <TextField
+      {...labelled}
+      type="datetime-local"
+      value={toField(value)}
+      onInput={(text) => onInput(fromField(text))}
+    />
+  )
+}
+
+/** One of several, of which only that one is seen. */
+export function SelectField<Value extends string>({
+  value,
+  options,
+  onChoose,
+  ...labelled
+}: Labelled & {
+  value: Value
+  options: readonly (readonly [Value, string])[]
+  onChoose: (value: Value) => void
+}) {
+  return (
+    <Field {...labelled}>
+      {(attributes) => (
+        <select {...attributes} value={value} onChange={(event) => onChoose(event.currentTarget.value as Value)}>
+          {options.map(([option, text]) => (
+            <option key={option} value={option}>
+              {text}
+            </option>
+          ))}
+        </select>
+      )}
+    </Field>
   )
 }
 

@@ -3,7 +3,7 @@ import { useCell } from './cell.ts'
 import { useNow } from './clock.ts'
 import type { Text } from './dictionary.ts'
 import { formatMoment, formatSpan, plain } from './format.ts'
-import { useText } from './parts.tsx'
+import { LegendItem, useText } from './parts.tsx'
 import { language, now as lastNow, serverNow } from './state.ts'
 import { stateOfBar, toBar } from './timeline-bar.ts'
 import { partsOf } from './timeline-layout.ts'
@@ -50,10 +50,9 @@ export function Tip({ of, x, y }: { of: ApiBar; x: number; y: number }) {
       </span>
       <ul>
         {parts.map(({ phase, from, to }) => (
-          <li key={phase}>
-            <i class={`key ${phase}`} />
+          <LegendItem key={phase} kind={phase}>
             {t.phases[phase]} <b>{formatSpan(to - from, spoken)}</b>
-          </li>
+          </LegendItem>
         ))}
       </ul>
       <span class="muted">

@@ -2,7 +2,8 @@ import { useState } from 'preact/hooks'
 import type { AddedEndpoint, NewEndpoint } from '../../schemas.ts'
 import { addEndpoint } from '../api.ts'
 import { useCell } from '../cell.ts'
-import { Dialog, Fault, Field, useAct, useText } from '../parts.tsx'
+import { shown } from '../format.ts'
+import { Dialog, Fault, Form, SelectField, TextField, useAct, useText } from '../parts.tsx'
 import { changed } from '../poll.ts'
 import { me } from '../state.ts'
 import { EventChoice, type EventType } from './endpoint-events.tsx'
@@ -43,65 +44,32 @@ export function AddEndpoint({ onClose }: { onClose: () => void }) {
       {added ? (
         <ShownOnce secrets={added} />
       ) : (
-        <form
-          onSubmit={(event) => {
-            event.preventDefault()
-            add()
-          }}
-        >
-          <Field label={t.endpoints.url} hint={t.endpoints.urlHint}>
-            {(attributes) => (
-              <input
-                {...attributes}
-                type="url"
-                required
-                maxLength={2_048}
-                placeholder="https://"
-                value={url}
-                onInput={(event) => setUrl(event.currentTarget.value)}
-              />
-            )}
-          </Field>
-          <Field label={t.endpoints.description}>
-            {(attributes) => (
-              <input
-                {...attributes}
-                type="text"
-                maxLength={1_000}
-                value={description}
-                onInput={(event) => setDescription(event.currentTarget.value)}
-              />
-            )}
-          </Field>
+        <Form onSubmit={add}>
+          <TextField
+            label={t.endpoints.url}
+            hint={t.endpoints.urlHint}
+            type="url"
+            required
+            maxLength={2_048}
+            placeholder="https://"
+            value={url}
+            onInput={setUrl}
+          />
+          <TextField label={t.endpoints.description} maxLength={1_000} value={description} onInput={setDescription} />
           <EventChoice chosen={events} onChoose={setEvents} />
           <div class="fields two">
-            <Field label={t.account}>
-              {(attributes) => (
-                <select {...attributes} value={account} onChange={(event) => setAccount(event.currentTarget.value)}>
-                  <option value="">{t.allAccounts}</option>
-                  {accounts.map((name) => (
-                    <option key={name} value={name}>
-                      {name}
-                    </option>
-                  ))}
-                </select>
-              )}
-            </Field>
-            <Field label={t.endpoints.from}>
-              {(attributes) => (
-                <select
-                  {...attributes}
-                  value={from}
-                  onChange={(event) => setFrom(event.currentTarget.value as typeof from)}
-                >
-                  {(['now', 'snapshot', 'start'] as const).map((option) => (
-                    <option key={option} value={option}>
-                      {t.endpoints.froms[option]}
-                    </option>
-                  ))}
-                </select>
-              )}
-            </Field>
+            <SelectField
+              label={t.account}
+              value={account}
+              options={[['', t.allAccounts], ...accounts.map((name) => [name, shown(name)] as const)]}
+              onChoose={setAccount}
+            />
+            <SelectField
+              label={t.endpoints.from}
+              value={from}
+              options={(['now', 'snapshot', 'start'] as const).map((one) => [one, t.endpoints.froms[one]] as const)}
+              onChoose={setFrom}
+            />
           </div>
           <label class="option">
             <input type="checkbox" checked={mustProve} onChange={() => setMustProve(!mustProve)} />
@@ -117,7 +85,7 @@ export function AddEndpoint({ onClose }: { onClose: () => void }) {
               {t.endpoints.addNow}
             </button>
           </div>
-        </form>
+        </Form>
       )}
     </Dialog>
   )

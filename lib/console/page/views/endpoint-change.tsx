@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import type { EndpointChange, EndpointHealth } from '../../schemas.ts'
 import { changeEndpoint } from '../api.ts'
-import { Dialog, Fault, Field, useAct, useText } from '../parts.tsx'
+import { Dialog, Fault, Form, TextField, useAct, useText } from '../parts.tsx'
 import { changed } from '../poll.ts'
 import { said } from '../state.ts'
 import { EventChoice, type EventType, SESSION_TYPES } from './endpoint-events.tsx'
@@ -11,24 +11,21 @@ export function ChangeEndpoint({ of, onClose }: { of: EndpointHealth; onClose: (
   const t = useText()
   const { busy, error, act } = useAct()
   const [before] = useState(of)
+  const eventsBefore = spelledOut(before.events as EventType[])
   const [url, setUrl] = useState(before.url)
   const [description, setDescription] = useState(before.description)
-  const [events, setEvents] = useState<readonly EventType[]>(() => spelledOut(before.events as EventType[]))
+  const [events, setEvents] = useState(eventsBefore)
   const [rate, setRate] = useState(before.rate === null ? '' : String(before.rate))
   const [batchSize, setBatchSize] = useState(String(before.batchSize))
 
   const change = () =>
     act(async () => {
-      const wanted =
-        events.toSorted().join() ===
-        spelledOut(before.events as EventType[])
-          .toSorted()
-          .join()
+      const newRate = rate === '' ? null : Number(rate)
       const different: EndpointChange = {
         ...(url.trim() !== before.url && { url: url.trim() }),
         ...(description !== before.description && { description }),
-        ...(!wanted && { events: [...events] }),
-        ...((rate === '' ? null : Number(rate)) !== before.rate && { rate: rate === '' ? null : Number(rate) }),
+        ...(events.toSorted().join() !== eventsBefore.toSorted().join() && { events: [...events] }),
+        ...(newRate !== before.rate && { rate: newRate }),
         ...(Number(batchSize) !== before.batchSize && { batchSize: Number(batchSize) }),
       }
       await changeEndpoint(before.id, different)
@@ -39,63 +36,38 @@ export function ChangeEndpoint({ of, onClose }: { of: EndpointHealth; onClose: (
 
   return (
     <Dialog title={t.endpoints.change} onClose={onClose}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault()
-          change()
-        }}
-      >
-        <Field label={t.endpoints.url} hint={t.endpoints.moveHint}>
-          {(attributes) => (
-            <input
-              {...attributes}
-              type="url"
-              required
-              maxLength={2_048}
-              value={url}
-              onInput={(event) => setUrl(event.currentTarget.value)}
-            />
-          )}
-        </Field>
-        <Field label={t.endpoints.description}>
-          {(attributes) => (
-            <input
-              {...attributes}
-              type="text"
-              maxLength={1_000}
-              value={description}
-              onInput={(event) => setDescription(event.currentTarget.value)}
-            />
-          )}
-        </Field>
+      <Form onSubmit={change}>
+        <TextField
+          label={t.endpoints.url}
+          hint={t.endpoints.moveHint}
+          type="url"
+          required
+          maxLength={2_048}
+          value={url}
+          onInput={setUrl}
+        />
+        <TextField label={t.endpoints.description} maxLength={1_000} value={description} onInput={setDescription} />
         <EventChoice chosen={events} onChoose={setEvents} />
         <div class="fields two">
-          <Field label={t.endpoints.rateField} hint={t.endpoints.noRate}>
-            {(attributes) => (
-              <input
-                {...attributes}
-                type="number"
-                min={0.01}
-                max={10_000}
-                step="any"
-                value={rate}
-                onInput={(event) => setRate(event.currentTarget.value)}
-              />
-            )}
-          </Field>
-          <Field label={t.endpoints.batch}>
-            {(attributes) => (
-              <input
-                {...attributes}
-                type="number"
-                required
-                min={1}
-                max={500}
-                value={batchSize}
-                onInput={(event) => setBatchSize(event.currentTarget.value)}
-              />
-            )}
-          </Field>
+          <TextField
+            label={t.endpoints.rateField}
+            hint={t.endpoints.noRate}
+            type="number"
+            min={0.01}
+            max={10_000}
+            step="any"
+            value={rate}
+            onInput={setRate}
+          />
+          <TextField
+            label={t.endpoints.batch}
+            type="number"
+            required
+            min={1}
+            max={500}
+            value={batchSize}
+            onInput={setBatchSize}
+          />
         </div>
         <Fault error={error} />
         <div class="buttons">
@@ -103,7 +75,7 @@ export function ChangeEndpoint({ of, onClose }: { of: EndpointHealth; onClose: (
             {t.endpoints.changeNow}
           </button>
         </div>
-      </form>
+      </Form>
     </Dialog>
   )
 }

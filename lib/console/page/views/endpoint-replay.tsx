@@ -2,8 +2,8 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Replay } from '../../schemas.ts'
 import { replay } from '../api.ts'
 import { useCell } from '../cell.ts'
-import { formatCount, fromField, toField } from '../format.ts'
-import { Choice, Dialog, Fault, Field, useAct, useText } from '../parts.tsx'
+import { formatCount } from '../format.ts'
+import { Choice, Dialog, Fault, MomentField, TextField, useAct, useText } from '../parts.tsx'
 import { changed } from '../poll.ts'
 import { language, said } from '../state.ts'
 
@@ -106,38 +106,16 @@ export function ReplayDialog({ id, onClose }: { id: string; onClose: () => void 
             onChoose={setState}
           />
           <div class="fields two">
-            <Field label={t.session.id} hint={t.replay.optional}>
-              {(attributes) => (
-                <input
-                  {...attributes}
-                  type="text"
-                  maxLength={128}
-                  value={session}
-                  onInput={(event) => setSession(event.currentTarget.value.trim())}
-                />
-              )}
-            </Field>
+            <TextField
+              label={t.session.id}
+              hint={t.replay.optional}
+              maxLength={128}
+              value={session}
+              onInput={(text) => setSession(text.trim())}
+            />
             <span />
-            <Field label={t.history.from} hint={t.replay.optional}>
-              {(attributes) => (
-                <input
-                  {...attributes}
-                  type="datetime-local"
-                  value={toField(since)}
-                  onInput={(event) => setSince(fromField(event.currentTarget.value))}
-                />
-              )}
-            </Field>
-            <Field label={t.history.to} hint={t.replay.optional}>
-              {(attributes) => (
-                <input
-                  {...attributes}
-                  type="datetime-local"
-                  value={toField(until)}
-                  onInput={(event) => setUntil(fromField(event.currentTarget.value))}
-                />
-              )}
-            </Field>
+            <MomentField label={t.history.from} hint={t.replay.optional} value={since} onInput={setSince} />
+            <MomentField label={t.history.to} hint={t.replay.optional} value={until} onInput={setUntil} />
           </div>
           <p class="outcome" role="status">
             {matched !== undefined && t.replay.matched(number(matched))}

@@ -3,7 +3,7 @@ import type { EndpointHealth } from '../../schemas.ts'
 import { views } from '../api.ts'
 import { useCell } from '../cell.ts'
 import { formatCount, formatLatency } from '../format.ts'
-import { Badge, Card, Empty, Fault, Name, Span, type Tone, useMayChange, useText, When } from '../parts.tsx'
+import { Badge, Card, Empty, Fault, Name, Span, Stat, type Tone, useMayChange, useText, When } from '../parts.tsx'
 import { usePoll } from '../poll.ts'
 import { hashOf } from '../router.ts'
 import { language } from '../state.ts'
@@ -98,22 +98,14 @@ export function Health({ of }: { of: EndpointHealth }) {
   return (
     <>
       <dl class="numbers">
-        <div class={of.pending > 0 && of.state !== 'active' ? 'bad' : ''}>
-          <dt>{t.endpoints.backlog}</dt>
-          <dd>{formatCount(of.pending, spoken)}</dd>
-        </div>
-        <div class={of.dead > 0 ? 'bad' : ''}>
-          <dt>{t.endpoints.dead}</dt>
-          <dd>{formatCount(of.dead, spoken)}</dd>
-        </div>
-        <div>
-          <dt title={t.endpoints.latencyTold}>p50</dt>
-          <dd>{latency(of.latency?.p50Ms)}</dd>
-        </div>
-        <div>
-          <dt title={t.endpoints.latencyTold}>p95</dt>
-          <dd>{latency(of.latency?.p95Ms)}</dd>
-        </div>
+        <Stat name={t.endpoints.backlog} tone={of.pending > 0 && of.state !== 'active' && 'bad'}>
+          {formatCount(of.pending, spoken)}
+        </Stat>
+        <Stat name={t.endpoints.dead} tone={of.dead > 0 && 'bad'}>
+          {formatCount(of.dead, spoken)}
+        </Stat>
+        <Stat name="p50">{latency(of.latency?.p50Ms)}</Stat>
+        <Stat name="p95">{latency(of.latency?.p95Ms)}</Stat>
       </dl>
       <ul class="news">
         {of.stateReason !== null && (

@@ -3,19 +3,21 @@ import type { Session, SessionsQuery } from '../../schemas.ts'
 import { views } from '../api.ts'
 import { useCell } from '../cell.ts'
 import type { Text } from '../dictionary.ts'
-import { fromField, toField } from '../format.ts'
 import {
   Card,
   type Column,
   Empty,
   Fault,
-  Field,
+  Form,
+  MomentField,
   Name,
+  SelectField,
   SessionLink,
   Span,
   StateBadge,
   stateOf,
   Table,
+  TextField,
   useText,
   When,
 } from '../parts.tsx'
@@ -48,51 +50,41 @@ function Search({ query }: { query: Query }) {
   // The back button asks, too.
   useEffect(() => setAsked(query), [JSON.stringify(query)])
   const set = (name: string, value: string) => setAsked({ ...asked, [name]: value })
-  const moment = (name: 'from' | 'to' | 'at') => (attributes: object) => (
-    <input
-      {...attributes}
-      type="datetime-local"
-      value={toField(asked[name] ? new Date(asked[name]) : null)}
-      onInput={(event) => set(name, fromField(event.currentTarget.value)?.toISOString() ?? '')}
-    />
-  )
-  const text = (name: 'user' | 'session') => (attributes: object) => (
-    <input
-      {...attributes}
+  const text = (name: 'user' | 'session', maxLength: number) => (
+    <TextField
+      label={t.session[name === 'user' ? 'user' : 'id']}
       type="search"
       autocomplete="off"
       spellcheck={false}
-      maxLength={name === 'user' ? 1_024 : 128}
+      maxLength={maxLength}
       value={asked[name] ?? ''}
-      onInput={(event) => set(name, event.currentTarget.value)}
+      onInput={(value) => set(name, value)}
     />
   )
-  const choice = (name: 'state' | 'reason', options: Readonly<Record<string, string>>) => (attributes: object) => (
-    <select {...attributes} value={asked[name] ?? ''} onChange={(event) => set(name, event.currentTarget.value)}>
-      <option value="">{t.history.any}</option>
-      {Object.entries(options).map(([value, label]) => (
-        <option key={value} value={value}>
-          {label}
-        </option>
-      ))}
-    </select>
+  const moment = (name: 'from' | 'to' | 'at') => (
+    <MomentField
+      label={t.history[name]}
+      value={asked[name] ? new Date(asked[name]) : null}
+      onInput={(at) => set(name, at?.toISOString() ?? '')}
+    />
+  )
+  const choice = (name: 'state' | 'reason', options: Readonly<Record<string, string>>) => (
+    <SelectField
+      label={t.session[name]}
+      value={asked[name] ?? ''}
+      options={[['', t.history.any], ...Object.entries(options)]}
+      onChoose={(value) => set(name, value)}
+    />
   )
   return (
-    <form
-      class="fields"
-      role="search"
-      onSubmit={(event) => {
-        event.preventDefault()
-        go({ view: 'history', query: asked })
-      }}
-    >
-      <Field label={t.session.user}>{text('user')}</Field>
-      <Field label={t.session.id}>{text('session')}</Field>
-      <Field label={t.session.state}>{choice('state', t.history.states)}</Field>
-      <Field label={t.session.reason}>{choice('reason', { failed: t.states.failed, ...t.reasons })}</Field>
-      <Field label={t.history.from}>{moment('from')}</Field>
-      <Field label={t.history.to}>{moment('to')}</Field>
-      <Field label={t.history.at}>{moment('at')}</Field>
+    <Form class="fields" role="search" onSubmit={() => go({ view: 'history', query: asked })}>
+      {text('user', 1_024)}
+      {text('session', 128)}
+      {choice('state', t.history.states)}
+      {choice('reason', { failed: t.states.failed, ...t.reasons })}
+      {moment('from')}
+      {moment('to')}
+      {moment('at')}
       <div class="buttons">
         <button type="submit" class="main">
           {t.history.go}
@@ -111,7 +103,7 @@ function Search({ query }: { query: Query }) {
           </button>
         )}
       </div>
-    </form>
+    </Form>
   )
 }
 

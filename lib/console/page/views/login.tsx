@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import { login, readMe, Refused } from '../api.ts'
 import { useCell } from '../cell.ts'
-import { Fault, Field, useAct, useText } from '../parts.tsx'
+import { Fault, Form, TextField, useAct, useText } from '../parts.tsx'
 import { isOver, me } from '../state.ts'
 
 /** Asks for a token; the server keeps who has one logged in by a cookie that no script can read. */
@@ -19,12 +19,7 @@ export function Login() {
     })
   return (
     <main class="login">
-      <form
-        onSubmit={(event) => {
-          event.preventDefault()
-          enter()
-        }}
-      >
+      <Form onSubmit={enter}>
         <h1>
           <span class="mark" aria-hidden="true" />
           Rollcall
@@ -35,18 +30,15 @@ export function Login() {
             {t.login.over}
           </p>
         )}
-        <Field label={t.login.token} hint={t.login.hint}>
-          {(attributes) => (
-            <input
-              {...attributes}
-              type="password"
-              autocomplete="current-password"
-              required
-              value={token}
-              onInput={(event) => setToken(event.currentTarget.value)}
-            />
-          )}
-        </Field>
+        <TextField
+          label={t.login.token}
+          hint={t.login.hint}
+          type="password"
+          autocomplete="current-password"
+          required
+          value={token}
+          onInput={setToken}
+        />
         {isWrong ? (
           <p class="fault" role="alert">
             {t.login.wrong}
@@ -57,7 +49,7 @@ export function Login() {
         <button type="submit" class="main" aria-disabled={busy}>
           {t.login.enter}
         </button>
-      </form>
+      </Form>
     </main>
   )
 }

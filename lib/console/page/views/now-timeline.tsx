@@ -3,7 +3,20 @@ import type { Bar as ApiBar } from '../../schemas.ts'
 import { views } from '../api.ts'
 import { cell, useCell } from '../cell.ts'
 import { useNow } from '../clock.ts'
-import { Card, Choice, Empty, Fault, Name, SessionLink, Span, StateBadge, Table, useText, When } from '../parts.tsx'
+import {
+  Card,
+  Choice,
+  Empty,
+  Fault,
+  LegendItem,
+  Name,
+  SessionLink,
+  Span,
+  StateBadge,
+  Table,
+  useText,
+  When,
+} from '../parts.tsx'
 import { usePoll } from '../poll.ts'
 import { now, serverNow } from '../state.ts'
 import { Timeline } from '../timeline.tsx'
@@ -83,9 +96,9 @@ export function TimelineCard({ channels }: { channels: number | null }) {
       {truncated && <p class="fault mild">{t.timeline.truncated}</p>}
       <ul class="legend">
         {(['preparing', 'ready', 'started', 'unsure', 'failed'] as const).map((phase) => (
-          <li key={phase}>
-            <i class={`key ${phase}`} /> {legend[phase]}
-          </li>
+          <LegendItem key={phase} kind={phase}>
+            {legend[phase]}
+          </LegendItem>
         ))}
       </ul>
       <BarTable bars={bars} from={from} to={to} />

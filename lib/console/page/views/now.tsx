@@ -4,7 +4,21 @@ import { useCell } from '../cell.ts'
 import { useNow } from '../clock.ts'
 import { Curve } from '../curve.tsx'
 import { formatCount, formatSpan } from '../format.ts'
-import { Badge, Card, Empty, Name, SessionLink, Span, StateBadge, stateOf, Table, useText, When } from '../parts.tsx'
+import {
+  Badge,
+  Card,
+  Empty,
+  LegendItem,
+  Name,
+  SessionLink,
+  Span,
+  Stat,
+  StateBadge,
+  stateOf,
+  Table,
+  useText,
+  When,
+} from '../parts.tsx'
 import { account, language, me, now } from '../state.ts'
 import { keyOf } from '../timeline-bar.ts'
 import { TimelineCard } from './now-timeline.tsx'
@@ -63,14 +77,14 @@ function Live({ now: { live, liveCount, channels } }: { now: Now }) {
       </div>
       <ul class="legend">
         {counts.map(([phase, count]) => (
-          <li key={phase}>
-            <i class={`key ${phase}`} /> {t.phases[phase]} <b>{formatCount(count, spoken)}</b>
-          </li>
+          <LegendItem key={phase} kind={phase}>
+            {t.phases[phase]} <b>{formatCount(count, spoken)}</b>
+          </LegendItem>
         ))}
         {free !== null && (
-          <li>
-            <i class="key free" /> {free < 0 ? t.now.over : t.now.free} <b>{formatCount(Math.abs(free), spoken)}</b>
-          </li>
+          <LegendItem kind="free">
+            {free < 0 ? t.now.over : t.now.free} <b>{formatCount(Math.abs(free), spoken)}</b>
+          </LegendItem>
         )}
       </ul>
     </Card>
@@ -81,7 +95,6 @@ const SHOWN_LEAKS = 6
 
 function Leaks({ leaks }: { leaks: readonly Leak[] }) {
   const t = useText()
-  const longest = [...leaks].sort((a, b) => (a.heldSince < b.heldSince ? -1 : 1))
   return (
     <Card
       title={t.now.leaks}
@@ -92,7 +105,7 @@ function Leaks({ leaks }: { leaks: readonly Leak[] }) {
         <Empty>{t.now.noLeaks}</Empty>
       ) : (
         <ul class="list">
-          {longest.slice(0, SHOWN_LEAKS).map((leak) => (
+          {leaks.slice(0, SHOWN_LEAKS).map((leak) => (
             <li key={keyOf(leak)}>
               <span class="who">
                 <SessionLink of={leak} />
@@ -119,25 +132,19 @@ function Deliveries({ backlog }: { backlog: Now['backlog'] }) {
   return (
     <Card title={t.now.deliveries} kind="deliveries" aside={<a href="#/endpoints">{t.views.endpoints}</a>}>
       <dl class="numbers">
-        <div>
-          <dt>{t.now.waiting}</dt>
-          <dd>
-            {formatCount(pending, spoken)}
-            {pending >= countedUpTo && '+'}
-          </dd>
-        </div>
-        <div class={age > 60_000 ? 'bad' : ''}>
-          <dt>{t.now.oldest}</dt>
-          <dd>{oldestDue === null ? '–' : formatSpan(age, spoken)}</dd>
-        </div>
-        <div class={deadOfLastDay > 0 ? 'bad' : ''}>
-          <dt>{t.now.dead}</dt>
-          <dd>{formatCount(deadOfLastDay, spoken)}</dd>
-        </div>
-        <div class={disabled.length > 0 ? 'bad' : ''}>
-          <dt>{t.now.disabled}</dt>
-          <dd>{formatCount(disabled.length, spoken)}</dd>
-        </div>
+        <Stat name={t.now.waiting}>
+          {formatCount(pending, spoken)}
+          {pending >= countedUpTo && '+'}
+        </Stat>
+        <Stat name={t.now.oldest} tone={age > 60_000 && 'bad'}>
+          {oldestDue === null ? '–' : formatSpan(age, spoken)}
+        </Stat>
+        <Stat name={t.now.dead} tone={deadOfLastDay > 0 && 'bad'}>
+          {formatCount(deadOfLastDay, spoken)}
+        </Stat>
+        <Stat name={t.now.disabled} tone={disabled.length > 0 && 'bad'}>
+          {formatCount(disabled.length, spoken)}
+        </Stat>
       </dl>
     </Card>
   )

@@ -9,6 +9,7 @@ import {
   Fact,
   Facts,
   Fault,
+  LegendItem,
   Name,
   Span,
   StateBadge,
@@ -157,9 +158,9 @@ function LifeBar({ of }: { of: SessionLife['session'] }) {
       </div>
       <ul class="legend">
         {parts.map(({ phase, from, to }) => (
-          <li key={phase}>
-            <i class={`key ${phase}`} /> {t.phases[phase]} <b>{formatSpan(to - from, spoken)}</b>
-          </li>
+          <LegendItem key={phase} kind={phase}>
+            {t.phases[phase]} <b>{formatSpan(to - from, spoken)}</b>
+          </LegendItem>
         ))}
       </ul>
     </div>

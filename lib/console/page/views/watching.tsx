@@ -4,7 +4,21 @@ import { views } from '../api.ts'
 import { useCell } from '../cell.ts'
 import { useNow } from '../clock.ts'
 import { formatCount, formatMark, formatMoment } from '../format.ts'
-import { Badge, Card, Choice, Empty, Fault, Name, Span, Table, type Tone, useText, When } from '../parts.tsx'
+import {
+  Badge,
+  Card,
+  Choice,
+  Empty,
+  Fault,
+  LegendItem,
+  Name,
+  Span,
+  Stat,
+  Table,
+  type Tone,
+  useText,
+  When,
+} from '../parts.tsx'
 import { usePoll } from '../poll.ts'
 import { account, language } from '../state.ts'
 import { localOffset, marksOf, xOf } from '../timeline-layout.ts'
@@ -53,26 +67,23 @@ function Watched({ spanMs }: { spanMs: number }) {
       {answer && (
         <>
           <dl class="numbers wide">
-            <div class={answer.gaps.length > 0 ? 'bad' : ''}>
-              <dt>{t.watching.gaps}</dt>
-              <dd>{formatCount(answer.gaps.length, spoken)}</dd>
-            </div>
-            <div class={answer.failed > 0 ? 'bad' : ''}>
-              <dt>{t.watching.failed}</dt>
-              <dd>{formatCount(answer.failed, spoken)}</dd>
-            </div>
-            <div class={answer.incomplete > 0 ? 'wait' : ''}>
-              <dt>{t.watching.incomplete}</dt>
-              <dd>{formatCount(answer.incomplete, spoken)}</dd>
-            </div>
+            <Stat name={t.watching.gaps} tone={answer.gaps.length > 0 && 'bad'}>
+              {formatCount(answer.gaps.length, spoken)}
+            </Stat>
+            <Stat name={t.watching.failed} tone={answer.failed > 0 && 'bad'}>
+              {formatCount(answer.failed, spoken)}
+            </Stat>
+            <Stat name={t.watching.incomplete} tone={answer.incomplete > 0 && 'wait'}>
+              {formatCount(answer.incomplete, spoken)}
+            </Stat>
           </dl>
           <Card title={t.watching.ticks}>
             <Strip watching={answer} />
             <ul class="legend">
               {(['committed', 'incomplete', 'failed', 'nobody'] as const).map((outcome) => (
-                <li key={outcome}>
-                  <i class={`key tick-${outcome}`} /> {t.watching.legend[outcome]}
-                </li>
+                <LegendItem key={outcome} kind={`tick-${outcome}`}>
+                  {t.watching.legend[outcome]}
+                </LegendItem>
               ))}
             </ul>
           </Card>
