@@ -187,6 +187,32 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await span.waitFor({ state: 'detached' })
   })
 
+  test('now: the timeline is drawn in the colours of the theme that is seen', async () => {
+    await page.emulateMedia({ colorScheme: 'dark' })
+    await open('now')
+    const started = () =>
+      page.evaluate<string>(`getComputedStyle(document.querySelector('.time .key.started')).backgroundColor`)
+    const drawn = () =>
+      page.evaluate<string[]>(`(() => {
+        const canvas = document.querySelector('.timeline canvas')
+        const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true })
+        copy.drawImage(canvas, 0, 0)
+        const { data } = copy.getImageData(0, 0, canvas.width, canvas.height)
+        const colours = new Set()
+        for (let at = 0; at < data.length; at += 4) colours.add('rgb(' + data.slice(at, at + 3).join(', ') + ')')
+        return [...colours]
+      })()`)
+    const isDrawn = async () => (await drawn()).includes(await started())
+
+    await eventually('as the system has it', isDrawn)
+    const dark = await started()
+    await page.getByRole('button', { name: 'Light', exact: true }).click()
+    await eventually('as the switch has it', async () => (await started()) !== dark && (await isDrawn()))
+
+    expect(await drawn()).not.toContain(dark)
+    await page.getByRole('button', { name: 'System', exact: true }).click()
+  })
+
   test('now: the timeline is not dragged by a button that was let go elsewhere', async () => {
     await open('now')
     const timeline = page.getByRole('application')

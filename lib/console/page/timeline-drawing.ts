@@ -1,7 +1,7 @@
 import { useEffect, useRef } from 'preact/hooks'
-import { followTheme, readPalette } from './palette.ts'
+import { followTheme, type Palette, readPalette } from './palette.ts'
 import { now as lastNow, serverNow } from './state.ts'
-import { type Drawn, makeHatch, paint, type Palette } from './timeline-paint.ts'
+import { type Drawn, makeHatch, paint } from './timeline-paint.ts'
 import { type Seen, windowOf } from './timeline-window.ts'
 import { blindSinceOf } from './watch.ts'
 

@@ -2,6 +2,7 @@
 // all bars that have it.
 import { formatMark, plain } from './format.ts'
 import type { Language } from './dictionary.ts'
+import type { Certain, Palette } from './palette.ts'
 import { localOffset, marksOf, partsOf, type Phase, type Placed, type Window, xOf } from './timeline-layout.ts'
 
 /** A bar as it is drawn. */
@@ -10,23 +11,6 @@ export interface Drawn extends Placed {
   failed: boolean
   /** Written on it where there is room. */
   name: string
-}
-
-/** What is known. */
-export type Certain = Exclude<Phase, 'unsure' | 'unseen'>
-
-/** The colours of the theme. */
-export interface Palette {
-  phases: Record<Certain, string>
-  inks: Record<Certain, string>
-  hatch: string
-  failed: string
-  ink: string
-  muted: string
-  line: string
-  accent: string
-  surface: string
-  raised: string
 }
 
 /** Everything a frame shows. */
