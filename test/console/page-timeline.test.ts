@@ -148,21 +148,21 @@ describe('the rows', () => {
   })
 })
 
-describe('the window', () => {
-  const window = { from: 0, to: 60_000, width: 600 }
+describe('the viewport', () => {
+  const viewport = { from: 0, to: 60_000, width: 600 }
 
   it('draws a moment where that moment is found again', () => {
-    expect(xOf(window, 15_000)).toBe(150)
-    expect(timeAt(window, 150)).toBe(15_000)
+    expect(xOf(viewport, 15_000)).toBe(150)
+    expect(timeAt(viewport, 150)).toBe(15_000)
   })
 
   it('zooms around a moment, which stays in its place', () => {
-    expect(zoomed(window, 0.5, 15_000)).toEqual({ from: 7_500, to: 37_500, width: 600 })
+    expect(zoomed(viewport, 0.5, 15_000)).toEqual({ from: 7_500, to: 37_500, width: 600 })
   })
 
   it('shows neither less than half a minute nor more than a month', () => {
-    const least = zoomed(window, 0.000_1, 0)
-    const most = zoomed(window, 1e9, 0)
+    const least = zoomed(viewport, 0.000_1, 0)
+    const most = zoomed(viewport, 1e9, 0)
 
     expect(least.to - least.from).toBe(SHORTEST_MS)
     expect(most.to - most.from).toBe(LONGEST_MS)

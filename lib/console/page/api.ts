@@ -122,7 +122,7 @@ export interface Address<T> {
 }
 
 /** An answer with its ETag, or null where it is still what that ETag stands for. */
-export async function look<T>(
+export async function fetchIfChanged<T>(
   { address }: Address<T>,
   etag: string | undefined,
   signal: AbortSignal,
@@ -136,7 +136,7 @@ const at = <T>(path: string, query: Query = {}): Address<T> => ({ address: addre
 const text = encodeURIComponent
 
 /** The addresses of what is looked at again and again. */
-export const views = {
+export const queries = {
   now: () => at<Now>('/api/now', { account: account.get() }),
   timeline: (from: Date, to: Date) =>
     at<Timeline>('/api/timeline', { account: account.get(), from: from.toISOString(), to: to.toISOString() }),

@@ -1,6 +1,6 @@
 // The frame around all views: where one is, who looks, and above everything whether what is seen is true now.
 import { useEffect, useRef } from 'preact/hooks'
-import { logout, views } from './api.ts'
+import { logout, queries } from './api.ts'
 import { useCell } from './cell.ts'
 import { useNow } from './clock.ts'
 import type { Text } from './dictionary.ts'
@@ -8,18 +8,7 @@ import { shown, formatMoment } from './format.ts'
 import { Choice, Fault, Name, sayFault, Span, useText } from './parts.tsx'
 import { changes, poll } from './poll.ts'
 import { type Route, route } from './router.ts'
-import {
-  account,
-  language,
-  lostSince,
-  me,
-  now as lastNow,
-  nowFault,
-  said,
-  serverNow,
-  type Theme,
-  theme,
-} from './state.ts'
+import { account, language, lostSince, me, lastNow, nowFault, toast, serverNow, type Theme, theme } from './state.ts'
 import { EndpointView } from './views/endpoint.tsx'
 import { EndpointsView } from './views/endpoints.tsx'
 import { HistoryView } from './views/history.tsx'
@@ -123,7 +112,7 @@ function useNowPolled(chosen: string | undefined): void {
     lastNow.set(undefined)
     nowFault.set(undefined)
     const polling = poll(
-      views.now(),
+      queries.now(),
       POLL_MS,
       (answer) => lastNow.set(answer),
       (error) => nowFault.set(error),
@@ -244,10 +233,10 @@ const TOLD_MS = 5_000
 
 /** Says for a while what an act came to. */
 function Toast() {
-  const text = useCell(said)
+  const text = useCell(toast)
   useEffect(() => {
     if (text === '') return
-    const timer = setTimeout(() => said.set(''), TOLD_MS)
+    const timer = setTimeout(() => toast.set(''), TOLD_MS)
     return () => clearTimeout(timer)
   }, [text])
   return <div role="status">{text !== '' && <p class="toast">{text}</p>}</div>
@@ -286,7 +275,7 @@ function Who() {
     // Who could not be logged out must not believe it.
     logout().then(
       () => me.set(null),
-      (error: unknown) => said.set(sayFault(error, t)),
+      (error: unknown) => toast.set(sayFault(error, t)),
     )
   }
   return (

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks'
-import { type Address, look, Refused } from './api.ts'
+import { type Address, fetchIfChanged, Refused } from './api.ts'
 import { cell } from './cell.ts'
 import { loseServer, lostSince } from './state.ts'
 
@@ -41,7 +41,7 @@ export function poll<T>(
     isAsked = false
     const late = setTimeout(loseServer, LATE_MS)
     try {
-      const found = await look(looked, etag, mine.signal)
+      const found = await fetchIfChanged(looked, etag, mine.signal)
       if (mine.signal.aborted) return
       failures = 0
       lostSince.set(undefined)

@@ -13,11 +13,11 @@ export const isOver = cell(false)
 /** The account that is looked at; undefined: all. */
 export const account = cell<string | undefined>(undefined)
 /** The last answer of /api/now. */
-export const now = cell<Now | undefined>(undefined)
+export const lastNow = cell<Now | undefined>(undefined)
 /** Why /api/now is refused; undefined: it is not. */
 export const nowFault = cell<unknown>(undefined)
 /** What an act came to; empty: nothing to tell. */
-export const said = cell('')
+export const toast = cell('')
 /** Since when the server does not answer; undefined: it does. */
 export const lostSince = cell<Date | undefined>(undefined)
 /** When the server last gave what it was asked for, by the browser's clock. */

@@ -1,8 +1,8 @@
 import { useEffect, useRef } from 'preact/hooks'
 import { followTheme, type Palette, readPalette } from './palette.ts'
-import { now as lastNow, serverNow } from './state.ts'
+import { lastNow, serverNow } from './state.ts'
 import { type Drawn, makeHatch, paint } from './timeline-paint.ts'
-import { type Seen, windowOf } from './timeline-window.ts'
+import { type Seen, viewportOf } from './timeline-window.ts'
 import { blindSinceOf } from './watch.ts'
 
 /** Gives what asks for a frame; however often it is asked before that frame, it draws once. */
@@ -43,7 +43,7 @@ export function useDrawing(
     const { drawn, channels, seen, active, language } = latest.current
     const now = serverNow()
     paint(context, {
-      window: windowOf(seen, now, width),
+      viewport: viewportOf(seen, now, width),
       height,
       scrollTop: element.scrollTop,
       bars: drawn,

@@ -118,17 +118,17 @@ function firstAfter(row: readonly Span[], time: number): number {
 }
 
 /** What part of time is seen, and how wide it is drawn. */
-export interface Window {
+export interface Viewport {
   from: number
   to: number
   width: number
 }
 
 /** Where a moment is drawn, from the left edge. */
-export const xOf = ({ from, to, width }: Window, time: number): number => ((time - from) / (to - from)) * width
+export const xOf = ({ from, to, width }: Viewport, time: number): number => ((time - from) / (to - from)) * width
 
 /** The moment at a place. */
-export const timeAt = ({ from, to, width }: Window, x: number): number => from + (x / width) * (to - from)
+export const timeAt = ({ from, to, width }: Viewport, x: number): number => from + (x / width) * (to - from)
 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
@@ -149,12 +149,12 @@ export type Offset = (time: number) => number
 export const localOffset: Offset = (time) => -new Date(time).getTimezoneOffset()
 
 /** Moments to write below the timeline: round ones of the local time, at least `apart` pixels from each other. */
-export function marksOf(window: Window, apart: number, offsetAt: Offset): number[] {
-  const least = (apart / window.width) * (window.to - window.from)
+export function marksOf(viewport: Viewport, apart: number, offsetAt: Offset): number[] {
+  const least = (apart / viewport.width) * (viewport.to - viewport.from)
   const step = STEPS.find((one) => one >= least) ?? Math.ceil(least / DAY) * DAY
-  const offset = offsetAt(window.from) * MINUTE
-  const first = Math.ceil((window.from + offset) / step) * step - offset
-  const count = Math.max(0, Math.floor((window.to - first) / step) + 1)
+  const offset = offsetAt(viewport.from) * MINUTE
+  const first = Math.ceil((viewport.from + offset) / step) * step - offset
+  const count = Math.max(0, Math.floor((viewport.to - first) / step) + 1)
   const marks = Array.from({ length: count }, (_, index) => first + index * step)
   // Where the clocks change, midnight and noon move with them; of shorter steps one would be there twice.
   return step < 12 * HOUR ? marks : marks.map((mark) => mark + offset - offsetAt(mark) * MINUTE)
@@ -164,12 +164,12 @@ export function marksOf(window: Window, apart: number, offsetAt: Offset): number
 export const LONGEST_MS = 13 * DAY
 export const SHORTEST_MS = 30 * SECOND
 
-/** The window after zooming by `factor` (below 1: nearer) around a moment, within what may be shown. */
-export function zoomed(window: Window, factor: number, around: number): Window {
-  const span = window.to - window.from
+/** The viewport after zooming by `factor` (below 1: nearer) around a moment, within what may be shown. */
+export function zoomed(viewport: Viewport, factor: number, around: number): Viewport {
+  const span = viewport.to - viewport.from
   const next = Math.min(LONGEST_MS, Math.max(SHORTEST_MS, span * factor))
-  const from = around - ((around - window.from) / span) * next
-  return { ...window, from, to: from + next }
+  const from = around - ((around - viewport.from) / span) * next
+  return { ...viewport, from, to: from + next }
 }
 
 /** Which way the focus moves. */

@@ -3,7 +3,7 @@
 import { formatMark, plain } from './format.ts'
 import type { Language } from './dictionary.ts'
 import type { Certain, Palette } from './palette.ts'
-import { localOffset, marksOf, partsOf, type Phase, type Placed, type Window, xOf } from './timeline-layout.ts'
+import { localOffset, marksOf, partsOf, type Phase, type Placed, type Viewport, xOf } from './timeline-layout.ts'
 
 /** A bar as it is drawn. */
 export interface Drawn extends Placed {
@@ -15,7 +15,7 @@ export interface Drawn extends Placed {
 
 /** Everything a frame shows. */
 export interface Scene {
-  window: Window
+  viewport: Viewport
   height: number
   scrollTop: number
   bars: readonly Drawn[]
@@ -39,8 +39,8 @@ const FONT = '11px system-ui, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK S
 
 /** Draws the scene. */
 export function paint(context: CanvasRenderingContext2D, scene: Scene): void {
-  const { window, height, scrollTop, palette } = scene
-  context.clearRect(0, 0, window.width, height)
+  const { viewport, height, scrollTop, palette } = scene
+  context.clearRect(0, 0, viewport.width, height)
   context.font = FONT
   context.textBaseline = 'middle'
   paintMarks(context, scene)
@@ -49,28 +49,28 @@ export function paint(context: CanvasRenderingContext2D, scene: Scene): void {
   const last = Math.ceil((scrollTop + height) / ROW)
   const seen = scene.bars.filter(
     ({ bar, row }) =>
-      row >= first && row <= last && bar.firstSeenAt < window.to && (bar.endedAt ?? scene.now) >= window.from,
+      row >= first && row <= last && bar.firstSeenAt < viewport.to && (bar.endedAt ?? scene.now) >= viewport.from,
   )
   context.save()
   context.beginPath()
-  context.rect(0, AXIS, window.width, height - AXIS)
+  context.rect(0, AXIS, viewport.width, height - AXIS)
   context.clip()
   paintRows(context, scene)
   paintBars(context, scene, seen)
   paintNow(context, scene)
   context.restore()
   context.strokeStyle = palette.line
-  context.strokeRect(-1, AXIS - 0.5, window.width + 2, 0)
+  context.strokeRect(-1, AXIS - 0.5, viewport.width + 2, 0)
 }
 
 /** A ground for each row; what is below the line has no channel that was bought. */
-function paintRows(context: CanvasRenderingContext2D, { window, height, scrollTop, palette, channels }: Scene): void {
+function paintRows(context: CanvasRenderingContext2D, { viewport, height, scrollTop, palette, channels }: Scene): void {
   const first = Math.floor(scrollTop / ROW)
   const last = Math.min(channels ?? Infinity, Math.ceil((scrollTop + height) / ROW))
   context.globalAlpha = 0.5
   context.fillStyle = palette.raised
   for (let row = first; row < last; row += 1) {
-    context.fillRect(0, AXIS + GAP + row * ROW - scrollTop, window.width, ROW - GAP)
+    context.fillRect(0, AXIS + GAP + row * ROW - scrollTop, viewport.width, ROW - GAP)
   }
   context.globalAlpha = 1
   if (channels === null) return
@@ -79,37 +79,37 @@ function paintRows(context: CanvasRenderingContext2D, { window, height, scrollTo
   context.setLineDash([5, 4])
   context.beginPath()
   context.moveTo(0, y)
-  context.lineTo(window.width, y)
+  context.lineTo(viewport.width, y)
   context.stroke()
   context.setLineDash([])
 }
 
 const yOf = ({ row }: Placed, { scrollTop }: Scene) => AXIS + GAP + row * ROW - scrollTop
 
-function paintMarks(context: CanvasRenderingContext2D, { window, height, palette, language }: Scene): void {
-  const marks = marksOf(window, 84, localOffset)
+function paintMarks(context: CanvasRenderingContext2D, { viewport, height, palette, language }: Scene): void {
+  const marks = marksOf(viewport, 84, localOffset)
   const step = (marks[1] ?? 0) - (marks[0] ?? 0)
   context.fillStyle = palette.line
-  for (const mark of marks) context.fillRect(Math.round(xOf(window, mark)), AXIS, 1, height - AXIS)
+  for (const mark of marks) context.fillRect(Math.round(xOf(viewport, mark)), AXIS, 1, height - AXIS)
   context.fillStyle = palette.muted
   for (const mark of marks) {
     const text = formatMark(new Date(mark), step, language)
     const width = context.measureText(text).width
-    const x = Math.round(xOf(window, mark)) - width / 2
-    if (x > 2 && x + width < window.width - 2) context.fillText(text, x, AXIS / 2)
+    const x = Math.round(xOf(viewport, mark)) - width / 2
+    if (x > 2 && x + width < viewport.width - 2) context.fillText(text, x, AXIS / 2)
   }
 }
 
 function paintBars(context: CanvasRenderingContext2D, scene: Scene, seen: readonly Drawn[]): void {
-  const { window, now, palette, hatch } = scene
+  const { viewport, now, palette, hatch } = scene
   const parted = seen.map((drawn) => ({ drawn, parts: partsOf(drawn.bar, now, scene.blindSince.get(drawn.account)) }))
   const fill = (phase: Phase, style: string | CanvasPattern) => {
     context.fillStyle = style
     for (const { drawn, parts } of parted) {
       for (const part of parts) {
         if (part.phase !== phase) continue
-        const left = Math.max(-4, xOf(window, part.from))
-        const right = Math.min(window.width + 4, xOf(window, part.to))
+        const left = Math.max(-4, xOf(viewport, part.from))
+        const right = Math.min(viewport.width + 4, xOf(viewport, part.to))
         if (right > left) context.fillRect(left, yOf(drawn, scene), Math.max(1, right - left), ROW - GAP)
       }
     }
@@ -121,15 +121,15 @@ function paintBars(context: CanvasRenderingContext2D, scene: Scene, seen: readon
   // Where one session follows another at once, they must not look like one.
   context.fillStyle = palette.surface
   for (const { drawn } of parted) {
-    context.fillRect(xOf(window, drawn.bar.firstSeenAt) - 0.5, yOf(drawn, scene), 1, ROW - GAP)
+    context.fillRect(xOf(viewport, drawn.bar.firstSeenAt) - 0.5, yOf(drawn, scene), 1, ROW - GAP)
   }
 
   context.fillStyle = palette.failed
   for (const { drawn } of parted) {
     if (!drawn.failed || drawn.bar.endedAt === null) continue
-    const x = xOf(window, drawn.bar.endedAt)
+    const x = xOf(viewport, drawn.bar.endedAt)
     const y = yOf(drawn, scene)
-    const room = x - xOf(window, drawn.bar.firstSeenAt)
+    const room = x - xOf(viewport, drawn.bar.firstSeenAt)
     const width = Math.max(2, Math.min(4, room))
     context.fillRect(x - width, y, width, ROW - GAP)
     if (room < 16) continue
@@ -144,8 +144,8 @@ function paintBars(context: CanvasRenderingContext2D, scene: Scene, seen: readon
 
   const active = seen.find(({ bar }) => bar.key === scene.active)
   if (active) {
-    const left = xOf(window, active.bar.firstSeenAt)
-    const right = xOf(window, active.bar.endedAt ?? now)
+    const left = xOf(viewport, active.bar.firstSeenAt)
+    const right = xOf(viewport, active.bar.endedAt ?? now)
     context.strokeStyle = palette.ink
     context.lineWidth = 2
     context.strokeRect(left - 1, yOf(active, scene) - 1, Math.max(3, right - left) + 2, ROW - GAP + 2)
@@ -160,12 +160,12 @@ function paintName(
   drawn: Drawn,
   parts: ReturnType<typeof partsOf>,
 ): void {
-  const { window, palette } = scene
+  const { viewport, palette } = scene
   let best: { left: number; width: number; phase: Certain } | undefined
   for (const { phase, from, to } of parts) {
     if (phase === 'unsure' || phase === 'unseen') continue
-    const left = Math.max(0, xOf(window, from))
-    const width = Math.min(window.width, xOf(window, to)) - left
+    const left = Math.max(0, xOf(viewport, from))
+    const width = Math.min(viewport.width, xOf(viewport, to)) - left
     if (width > (best?.width ?? 36)) best = { left, width, phase }
   }
   if (!best) return
@@ -179,9 +179,9 @@ function paintName(
   context.restore()
 }
 
-function paintNow(context: CanvasRenderingContext2D, { window, height, now, palette }: Scene): void {
-  const x = Math.round(xOf(window, now))
-  if (x < 0 || x > window.width) return
+function paintNow(context: CanvasRenderingContext2D, { viewport, height, now, palette }: Scene): void {
+  const x = Math.round(xOf(viewport, now))
+  if (x < 0 || x > viewport.width) return
   context.fillStyle = palette.accent
   context.fillRect(x, AXIS, 1.5, height - AXIS)
 }

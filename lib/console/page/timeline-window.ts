@@ -1,6 +1,6 @@
 // What part of time the timeline shows, and how it moves.
 import { serverNow } from './state.ts'
-import type { Window } from './timeline-layout.ts'
+import type { Viewport } from './timeline-layout.ts'
 
 /** What part of time is seen: up to now and going on with it, or a part of the past. */
 export interface Seen {
@@ -13,7 +13,7 @@ export interface Seen {
 const AHEAD = 0.02
 
 /** From where to where the timeline shows, `width` pixels wide. */
-export function windowOf({ spanMs, to }: Seen, now: number, width: number): Window {
+export function viewportOf({ spanMs, to }: Seen, now: number, width: number): Viewport {
   const right = to ?? now + spanMs * AHEAD
   return { from: right - spanMs, to: right, width }
 }
@@ -25,11 +25,12 @@ export function moved(seen: Seen, to: number): Seen {
 }
 
 /** What stays in its place when it is zoomed. */
-export const middle = (window: Window, { to }: Seen) => (to === null ? serverNow() : (window.from + window.to) / 2)
+export const middle = (viewport: Viewport, { to }: Seen) =>
+  to === null ? serverNow() : (viewport.from + viewport.to) / 2
 /** As it is seen after zooming. */
-export const near = (window: Window, { to }: Seen): Seen => ({
-  spanMs: window.to - window.from,
-  to: to === null ? null : window.to,
+export const near = (viewport: Viewport, { to }: Seen): Seen => ({
+  spanMs: viewport.to - viewport.from,
+  to: to === null ? null : viewport.to,
 })
 
 /** The same middle, or the same now, at another span. */

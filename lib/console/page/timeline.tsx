@@ -10,10 +10,10 @@ import { go } from './router.ts'
 import { language, serverNow } from './state.ts'
 import { keyOf, stateOfBar, toBar } from './timeline-bar.ts'
 import { useDrawing } from './timeline-drawing.ts'
-import { layOut, type Move, neighbour, type Rows, timeAt, type Window, xOf, zoomed } from './timeline-layout.ts'
+import { layOut, type Move, neighbour, type Rows, timeAt, type Viewport, xOf, zoomed } from './timeline-layout.ts'
 import { AXIS, type Drawn, ROW } from './timeline-paint.ts'
 import { describe, Tip } from './timeline-tip.tsx'
-import { middle, moved, near, type Seen, windowOf } from './timeline-window.ts'
+import { middle, moved, near, type Seen, viewportOf } from './timeline-window.ts'
 
 /** So many rows there are at least. */
 const FEWEST = 6
@@ -57,11 +57,11 @@ export function Timeline({
     const box = element.getBoundingClientRect()
     const x = event.clientX - box.left
     const y = event.clientY - box.top
-    const window = windowOf(seen, serverNow(), element.clientWidth)
+    const viewport = viewportOf(seen, serverNow(), element.clientWidth)
     const row = Math.floor((y - AXIS + element.scrollTop) / ROW)
     const slack = event.pointerType === 'touch' ? 12 : 3
-    const hit = y < AXIS ? undefined : barAt(drawn, row, window, x, slack)
-    return { x, y, window, hit }
+    const hit = y < AXIS ? undefined : barAt(drawn, row, viewport, x, slack)
+    return { x, y, viewport, hit }
   }
   const drag = useRef<{ x: number; to: number; isMoved: boolean } | undefined>(undefined)
 
@@ -71,8 +71,8 @@ export function Timeline({
       event.clientX - event.currentTarget.getBoundingClientRect().left > event.currentTarget.clientWidth
     )
       return
-    const window = windowOf(seen, serverNow(), event.currentTarget.clientWidth)
-    drag.current = { x: event.clientX, to: window.to, isMoved: false }
+    const viewport = viewportOf(seen, serverNow(), event.currentTarget.clientWidth)
+    drag.current = { x: event.clientX, to: viewport.to, isMoved: false }
   }
   const onPointerMove = (event: TargetedPointerEvent<HTMLDivElement>) => {
     // The button may have been let go elsewhere.
@@ -104,18 +104,18 @@ export function Timeline({
     // With these the browser zooms the page, or goes back.
     if (event.ctrlKey || event.metaKey || event.altKey) return
     const element = event.currentTarget
-    const window = windowOf(seen, serverNow(), element.clientWidth)
+    const viewport = viewportOf(seen, serverNow(), element.clientWidth)
     const move = KEYS[event.key]
-    if (event.key === '+' || event.key === '=') onSee(near(zoomed(window, 0.5, middle(window, seen)), seen))
-    else if (event.key === '-') onSee(near(zoomed(window, 2, middle(window, seen)), seen))
+    if (event.key === '+' || event.key === '=') onSee(near(zoomed(viewport, 0.5, middle(viewport, seen)), seen))
+    else if (event.key === '-') onSee(near(zoomed(viewport, 2, middle(viewport, seen)), seen))
     else if (event.key === 'Enter' && focused !== undefined) open(byKey.get(focused.key))
     else if (event.key === 'Escape') setFocused(undefined)
     else if (move) {
       const current = drawn.find(({ bar }) => bar.key === focused?.key)
-      const next = neighbour(inWindow(drawn, window), current, move)
+      const next = neighbour(inViewport(drawn, viewport), current, move)
       if (next) {
         reveal(element, next.row)
-        const x = Math.max(0, xOf(window, next.bar.firstSeenAt))
+        const x = Math.max(0, xOf(viewport, next.bar.firstSeenAt))
         setFocused({ key: next.bar.key, x, y: AXIS + next.row * ROW - element.scrollTop })
         setPointed(undefined)
       }
@@ -132,14 +132,14 @@ export function Timeline({
     )
       return
     event.preventDefault()
-    const window = windowOf(seen, serverNow(), element.clientWidth)
+    const viewport = viewportOf(seen, serverNow(), element.clientWidth)
     if (event.ctrlKey || event.metaKey) {
       const x = event.clientX - element.getBoundingClientRect().left
-      const around = seen.to === null ? serverNow() : timeAt(window, x)
-      onSee(near(zoomed(window, event.deltaY > 0 ? 1.25 : 0.8, around), seen))
+      const around = seen.to === null ? serverNow() : timeAt(viewport, x)
+      onSee(near(zoomed(viewport, event.deltaY > 0 ? 1.25 : 0.8, around), seen))
     } else {
       const by = event.deltaX || event.deltaY
-      onSee(moved(seen, window.to + (by / window.width) * seen.spanMs))
+      onSee(moved(seen, viewport.to + (by / viewport.width) * seen.spanMs))
     }
   }
   useEffect(() => {
@@ -207,14 +207,14 @@ function useLaidOut(bars: readonly ApiBar[]) {
   }, [bars])
 }
 
-const inWindow = (drawn: readonly Drawn[], { from, to }: Window) =>
+const inViewport = (drawn: readonly Drawn[], { from, to }: Viewport) =>
   drawn.filter(({ bar }) => bar.firstSeenAt < to && (bar.endedAt ?? Infinity) > from)
 
-function barAt(drawn: readonly Drawn[], row: number, window: Window, x: number, slack: number): Drawn | undefined {
+function barAt(drawn: readonly Drawn[], row: number, viewport: Viewport, x: number, slack: number): Drawn | undefined {
   const now = serverNow()
   const distance = ({ bar }: Drawn) => {
-    const left = xOf(window, bar.firstSeenAt)
-    const right = xOf(window, bar.endedAt ?? now)
+    const left = xOf(viewport, bar.firstSeenAt)
+    const right = xOf(viewport, bar.endedAt ?? now)
     return Math.max(left - x, x - right, 0)
   }
   const near = drawn.filter((one) => one.row === row && distance(one) <= slack)

@@ -7,7 +7,7 @@ import type { Text } from '../dictionary.ts'
 import { formatLatency } from '../format.ts'
 import { Badge, Confirm, Fault, Name, Table, type Tone, useAct, useMayChange, useText, When } from '../parts.tsx'
 import { changed } from '../poll.ts'
-import { language, said } from '../state.ts'
+import { language, toast } from '../state.ts'
 
 const TONES = { pending: 'busy', delivered: 'good', dead: 'bad' } as const satisfies Record<Delivery['state'], Tone>
 
@@ -65,7 +65,7 @@ export function SendAgain({ endpoint, event }: { endpoint: string; event: string
         onConfirm={() =>
           act(async () => {
             await replay({ endpoint, event, state: 'dead' })
-            said.set(t.delivery.queued)
+            toast.set(t.delivery.queued)
             // The button goes away with what it was for; the focus must not be lost with it.
             box.current?.closest('section')?.querySelector('h2')?.focus({ preventScroll: true })
             changed()

@@ -3,7 +3,7 @@ import type { EndpointChange, EndpointHealth } from '../../schemas.ts'
 import { changeEndpoint } from '../api.ts'
 import { Dialog, Fault, Form, TextField, useAct, useText } from '../parts.tsx'
 import { changed } from '../poll.ts'
-import { said } from '../state.ts'
+import { toast } from '../state.ts'
 import { EventChoice, type EventType, SESSION_TYPES } from './endpoint-events.tsx'
 
 /** Changes what an endpoint is, for events from now on; only what is different is sent. */
@@ -29,7 +29,7 @@ export function ChangeEndpoint({ of, onClose }: { of: EndpointHealth; onClose: (
         ...(Number(batchSize) !== before.batchSize && { batchSize: Number(batchSize) }),
       }
       await changeEndpoint(before.id, different)
-      said.set(t.endpoints.changed)
+      toast.set(t.endpoints.changed)
       changed()
       onClose()
     })

@@ -5,7 +5,7 @@ import { useCell } from '../cell.ts'
 import { formatCount } from '../format.ts'
 import { Choice, Dialog, Fault, MomentField, TextField, useAct, useText } from '../parts.tsx'
 import { changed } from '../poll.ts'
-import { language, said } from '../state.ts'
+import { language, toast } from '../state.ts'
 
 /** How far a replay is: so many of those that matched were looked at, and so many of them queued. */
 interface Progress {
@@ -63,7 +63,7 @@ export function ReplayDialog({ id, onClose }: { id: string; onClose: () => void 
         far = { ...far, state: isWhole ? 'over' : 'stopped' }
         setProgress(far)
         // Who closed the dialog must not believe that it went on.
-        if (isClosed.current) said.set(`${t.replay[far.state]} · ${tell(far)}`)
+        if (isClosed.current) toast.set(`${t.replay[far.state]} · ${tell(far)}`)
         changed()
       }
     })

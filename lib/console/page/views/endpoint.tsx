@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { Delivery, EndpointHealth } from '../../schemas.ts'
-import { removeEndpoint, views } from '../api.ts'
+import { removeEndpoint, queries } from '../api.ts'
 import {
   Card,
   Choice,
@@ -30,7 +30,7 @@ const POLL_MS = 3_000
 /** One endpoint: what it is, how it goes, and what became of its deliveries. */
 export function EndpointView({ id }: { id: string }) {
   const t = useText()
-  const { answer, error } = usePoll(views.endpoints(), POLL_MS)
+  const { answer, error } = usePoll(queries.endpoints(), POLL_MS)
   const endpoint = answer?.endpoints.find((one) => one.id === id)
   return (
     <>
@@ -119,7 +119,7 @@ function Deliveries({ endpoint, hasDead }: { endpoint: string; hasDead: boolean 
   const [state, setState] = useState<(typeof STATES)[number]>(hasDead ? 'dead' : 'delivered')
   const [asked, setAsked] = useState<Delivery>()
   const { answer, more, next, error, busy, loadMore } = usePages(
-    (cursor) => views.deliveries({ endpoint, state, limit: '50', ...(cursor !== undefined && { cursor }) }),
+    (cursor) => queries.deliveries({ endpoint, state, limit: '50', ...(cursor !== undefined && { cursor }) }),
     ({ deliveries }) => deliveries,
     POLL_MS,
   )
@@ -215,7 +215,7 @@ const ATTEMPTS_MS = 5_000
 
 function AttemptsDialog({ of, onClose }: { of: Delivery; onClose: () => void }) {
   const t = useText()
-  const { answer, error } = usePoll(views.attempts(of.id), ATTEMPTS_MS)
+  const { answer, error } = usePoll(queries.attempts(of.id), ATTEMPTS_MS)
   return (
     <Dialog title={t.session.attempts(of.attempts)} onClose={onClose}>
       <Fault error={error} />

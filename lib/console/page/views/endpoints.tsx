@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { EndpointHealth } from '../../schemas.ts'
-import { views } from '../api.ts'
+import { queries } from '../api.ts'
 import { useCell } from '../cell.ts'
 import { formatCount, formatLatency } from '../format.ts'
 import { Badge, Card, Empty, Fault, Name, Span, Stat, type Tone, useMayChange, useText, When } from '../parts.tsx'
@@ -18,7 +18,7 @@ export function EndpointsView() {
   const t = useText()
   const mayChange = useMayChange()
   const [isAdding, setAdding] = useState(false)
-  const { answer, error } = usePoll(views.endpoints(), POLL_MS)
+  const { answer, error } = usePoll(queries.endpoints(), POLL_MS)
   return (
     <>
       <div class="title">

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks'
 import type { Session, SessionsQuery } from '../../schemas.ts'
-import { views } from '../api.ts'
+import { queries } from '../api.ts'
 import { useCell } from '../cell.ts'
 import type { Text } from '../dictionary.ts'
 import {
@@ -117,7 +117,7 @@ function Found({ query }: { query: Query }) {
     ...(chosen !== undefined && { account: chosen }),
   }
   const { answer, more, next, error, busy, loadMore } = usePages(
-    (cursor) => views.sessions({ ...asked, ...(cursor !== undefined && { cursor }) }),
+    (cursor) => queries.sessions({ ...asked, ...(cursor !== undefined && { cursor }) }),
     ({ sessions }) => sessions,
     POLL_MS,
   )

@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import type { Bar as ApiBar } from '../../schemas.ts'
-import { views } from '../api.ts'
+import { queries } from '../api.ts'
 import { cell, useCell } from '../cell.ts'
 import { useNow } from '../clock.ts'
 import {
@@ -18,10 +18,10 @@ import {
   When,
 } from '../parts.tsx'
 import { usePoll } from '../poll.ts'
-import { now, serverNow } from '../state.ts'
+import { lastNow, serverNow } from '../state.ts'
 import { Timeline } from '../timeline.tsx'
 import { keyOf, stateOfBar } from '../timeline-bar.ts'
-import { moved, type Seen, spanned, windowOf } from '../timeline-window.ts'
+import { moved, type Seen, spanned, viewportOf } from '../timeline-window.ts'
 
 const MINUTE = 60_000
 const SPANS = { m5: 5 * MINUTE, h1: 60 * MINUTE, h6: 360 * MINUTE, h24: 1_440 * MINUTE, d7: 10_080 * MINUTE }
@@ -41,12 +41,12 @@ export function TimelineCard({ channels }: { channels: number | null }) {
   useNow()
   // Asked for in steps, with as much again to the left, so that to move a little asks for nothing new.
   const step = seen.spanMs / 4
-  const { from, to } = windowOf(seen, serverNow(), 1)
+  const { from, to } = viewportOf(seen, serverNow(), 1)
   const first = new Date((Math.floor(from / step) - 2) * step)
   const end = new Date((Math.ceil(to / step) + 2) * step)
-  const { answer, error, again } = usePoll(views.timeline(first, end), POLL_MS, { keeps: true })
+  const { answer, error, again } = usePoll(queries.timeline(first, end), POLL_MS, { keeps: true })
   // What changes the timeline changes what is live.
-  const live = useCell(now)
+  const live = useCell(lastNow)
   useEffect(again, [live])
   const { bars, truncated } = answer ?? NOTHING
   const legend = { ...t.phases, unsure: t.timeline.hatched, failed: t.states.failed }

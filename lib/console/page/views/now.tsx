@@ -19,14 +19,14 @@ import {
   useText,
   When,
 } from '../parts.tsx'
-import { account, language, me, now } from '../state.ts'
+import { account, language, me, lastNow } from '../state.ts'
 import { keyOf } from '../timeline-bar.ts'
 import { TimelineCard } from './now-timeline.tsx'
 
 /** Who holds the channels now, and since when. */
 export function NowView() {
   const t = useText()
-  const seen = useCell(now)
+  const seen = useCell(lastNow)
   const chosen = useCell(account)
   return (
     <>

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { SessionLife } from '../../schemas.ts'
-import { views } from '../api.ts'
+import { queries } from '../api.ts'
 import { useCell } from '../cell.ts'
 import { formatSpan } from '../format.ts'
 import {
@@ -21,7 +21,7 @@ import {
 import { usePoll } from '../poll.ts'
 import { hashOf, searched } from '../router.ts'
 import { useNow } from '../clock.ts'
-import { language, now as lastNow } from '../state.ts'
+import { language, lastNow } from '../state.ts'
 import { toBar } from '../timeline-bar.ts'
 import { partsOf } from '../timeline-layout.ts'
 import { blindSinceOf } from '../watch.ts'
@@ -34,8 +34,8 @@ export function SessionView({ account, id, incarnation }: { account: string; id:
   const t = useText()
   const back = useCell(searched)
   const [isUnmasked, setUnmasked] = useState(false)
-  const { answer, error } = usePoll(views.session(account, id, incarnation, isUnmasked), POLL_MS)
-  const endpoints = usePoll(views.endpoints(), 30_000).answer?.endpoints
+  const { answer, error } = usePoll(queries.session(account, id, incarnation, isUnmasked), POLL_MS)
+  const endpoints = usePoll(queries.endpoints(), 30_000).answer?.endpoints
   const urlOf = (endpoint: string) => endpoints?.find((one) => one.id === endpoint)?.url ?? endpoint
   return (
     <>

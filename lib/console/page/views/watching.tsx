@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { LastTick, Watching } from '../../schemas.ts'
-import { views } from '../api.ts'
+import { queries } from '../api.ts'
 import { useCell } from '../cell.ts'
 import { useNow } from '../clock.ts'
 import { formatCount, formatMark, formatMoment } from '../format.ts'
@@ -59,7 +59,7 @@ function Watched({ spanMs }: { spanMs: number }) {
   // In steps, so that the answer can be known already.
   const step = Math.max(30_000, spanMs / 1_440)
   const to = Math.ceil(now / step) * step
-  const { answer, error } = usePoll(views.watching(new Date(to - spanMs), new Date(to)), POLL_MS, { keeps: true })
+  const { answer, error } = usePoll(queries.watching(new Date(to - spanMs), new Date(to)), POLL_MS, { keeps: true })
   return (
     <>
       <Fault error={error} />
@@ -191,10 +191,10 @@ function Strip({ watching }: { watching: Watching }) {
   const t = useText()
   const spoken = useCell(language)
   const now = useNow()
-  const window = { from: Date.parse(watching.from), to: Date.parse(watching.to), width: WIDTH }
+  const viewport = { from: Date.parse(watching.from), to: Date.parse(watching.to), width: WIDTH }
   const { ticks, gaps } = watching
-  const width = ((watching.bucketSeconds * 1_000) / (window.to - window.from)) * WIDTH
-  const marks = marksOf(window, 140, localOffset)
+  const width = ((watching.bucketSeconds * 1_000) / (viewport.to - viewport.from)) * WIDTH
+  const marks = marksOf(viewport, 140, localOffset)
   const step = (marks[1] ?? 0) - (marks[0] ?? 0)
   const clamp = (x: number) => Math.min(WIDTH, Math.max(0, x))
   return (
@@ -209,7 +209,7 @@ function Strip({ watching }: { watching: Watching }) {
           <rect
             key={at}
             class={outcome}
-            x={xOf(window, Date.parse(at)).toFixed(2)}
+            x={xOf(viewport, Date.parse(at)).toFixed(2)}
             y={0}
             // A little over the next one: a hair between two looks as if nobody had watched.
             width={(width + 0.1).toFixed(2)}
@@ -218,8 +218,8 @@ function Strip({ watching }: { watching: Watching }) {
           />
         ))}
         {gaps.map((gap) => {
-          const left = clamp(gap.from === null ? 0 : xOf(window, Date.parse(gap.from)))
-          const right = clamp(xOf(window, gap.to === null ? now : Date.parse(gap.to)))
+          const left = clamp(gap.from === null ? 0 : xOf(viewport, Date.parse(gap.from)))
+          const right = clamp(xOf(viewport, gap.to === null ? now : Date.parse(gap.to)))
           return (
             <rect
               key={`gap ${gap.account} ${gap.from}`}
@@ -234,7 +234,7 @@ function Strip({ watching }: { watching: Watching }) {
       </svg>
       <div class="marks" aria-hidden="true">
         {marks.map((mark) => (
-          <span key={mark} style={{ left: `${(xOf(window, mark) / WIDTH) * 100}%` }}>
+          <span key={mark} style={{ left: `${(xOf(viewport, mark) / WIDTH) * 100}%` }}>
             {formatMark(new Date(mark), step, spoken)}
           </span>
         ))}
