@@ -163,7 +163,7 @@ describe('an account is not seen', () => {
     ['failed: its last tick failed', { outcome: 'failed', error: 'api_unreachable' }, 'failed', since],
     ['late: its time is over', { lateAt: '2026-11-22T09:59:59.999Z' }, 'late', since],
     ['late: of its ticks none is kept', { listedAt: null, outcome: null }, 'late', since],
-    ['incomplete: in part only', { outcome: 'incomplete' }, 'incomplete', since],
+    ['incomplete: its last list was not whole', { outcome: 'incomplete' }, 'incomplete', since],
   ] as const)('%s', (_, given, why, at) => {
     const [blind, ...more] = blindOf([{ ...seen, ...given }], now)
 
@@ -176,7 +176,7 @@ describe('an account is not seen', () => {
   })
 })
 
-it('is blind since it was last seen, unless it was seen in part', () => {
+it('is blind since it was last seen, unless its list was merely incomplete', () => {
   const tick = { listedAt: '2026-11-22T09:59:58.000Z', goodAt: '2026-11-22T09:50:00.000Z', lateAt: null, error: null }
 
   const since = blindSinceOf(

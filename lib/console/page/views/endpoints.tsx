@@ -98,14 +98,14 @@ export function Health({ of }: { of: EndpointHealth }) {
   return (
     <>
       <dl class="numbers">
-        <Stat name={t.endpoints.backlog} tone={of.pending > 0 && of.state !== 'active' && 'bad'}>
+        <Stat name={t.endpoints.pending} tone={of.pending > 0 && of.state !== 'active' && 'bad'}>
           {formatCount(of.pending, spoken)}
         </Stat>
         <Stat name={t.endpoints.dead} tone={of.dead > 0 && 'bad'}>
           {formatCount(of.dead, spoken)}
         </Stat>
-        <Stat name="p50">{latency(of.latency?.p50Ms)}</Stat>
-        <Stat name="p95">{latency(of.latency?.p95Ms)}</Stat>
+        <Stat name={t.endpoints.p50}>{latency(of.latency?.p50Ms)}</Stat>
+        <Stat name={t.endpoints.p95}>{latency(of.latency?.p95Ms)}</Stat>
       </dl>
       <ul class="news">
         {of.stateReason !== null && (

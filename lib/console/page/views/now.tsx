@@ -132,7 +132,7 @@ function Deliveries({ backlog }: { backlog: Now['backlog'] }) {
   return (
     <Card title={t.now.deliveries} kind="deliveries" aside={<a href="#/endpoints">{t.views.endpoints}</a>}>
       <dl class="numbers">
-        <Stat name={t.now.waiting}>
+        <Stat name={t.now.pending}>
           {formatCount(pending, spoken)}
           {pending >= countedUpTo && '+'}
         </Stat>
