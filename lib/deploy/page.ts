@@ -1,5 +1,4 @@
 // Puts the console's page into bundles as text: no file lies beside a function, and what a page needs comes from nowhere else.
-import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { build, type Plugin } from 'esbuild'
@@ -13,8 +12,8 @@ export const withPage: Plugin = {
   name: 'with-page',
   setup: (building) => {
     building.onLoad({ filter: EMPTY }, async ({ path }) => {
-      const page = join(dirname(path), 'page')
-      return { contents: `export const assets = ${JSON.stringify(existsSync(page) ? await buildPage(page) : {})}` }
+      const page = await buildPage(join(dirname(path), 'page'))
+      return { contents: `export const assets = ${JSON.stringify(page)}` }
     })
   },
 }
@@ -29,7 +28,6 @@ async function buildPage(folder: string): Promise<Record<string, Asset>> {
     target: 'es2022',
     jsx: 'automatic',
     jsxImportSource: 'preact',
-    loader: { '.svg': 'dataurl' },
     legalComments: 'none',
     charset: 'utf8',
     entryNames: '[name]-[hash]',

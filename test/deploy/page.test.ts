@@ -60,3 +60,9 @@ test('the same sources give the same names and bytes, others another name', asyn
   expect(second).toEqual(first)
   expect(Object.keys(third).filter((path) => !(path in first))).toEqual([expect.stringMatching(/^\/style-/)])
 })
+
+test('a page that is not there is a fault, and no empty console', async () => {
+  rmSync(join(folder, 'lib/console/page'), { recursive: true })
+
+  await expect(assetsOf()).rejects.toThrow(/main\.tsx/)
+})

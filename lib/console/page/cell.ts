@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks'
 
 /** A value that components follow. */
-export interface Cell<T> {
+interface Cell<T> {
   get: () => T
   set: (value: T) => void
   /** Calls back after each change, until the function it gives is called. */

@@ -4,7 +4,7 @@ import { useAct } from './parts.tsx'
 import { usePoll } from './poll.ts'
 
 /** A list of which the first page is looked at again and again, and the others once, when they are asked for. */
-export interface Pages<Page, Row> {
+interface Pages<Page, Row> {
   /** The first page. */
   answer: Page | undefined
   /** The rows that were asked for, with those of the first page as it was then. */

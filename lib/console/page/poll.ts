@@ -4,7 +4,7 @@ import { cell } from './cell.ts'
 import { loseServer, lostSince } from './state.ts'
 
 /** What is known of an address: the last answer, and what went wrong since. */
-export interface Looked<T> {
+interface Looked<T> {
   answer: T | undefined
   error: unknown
   /** Looks again at once. */

@@ -143,7 +143,7 @@ const STEPS = [1, 2, 5, 10, 15, 30]
   )
 
 /** How far the local time is ahead of UTC at a moment, in minutes. */
-export type Offset = (time: number) => number
+type Offset = (time: number) => number
 
 /** That of the browser. */
 export const localOffset: Offset = (time) => -new Date(time).getTimezoneOffset()

@@ -3,7 +3,16 @@
 import { formatMark, plain } from './format.ts'
 import type { Language } from './dictionary.ts'
 import type { Certain, Palette } from './palette.ts'
-import { localOffset, marksOf, partsOf, type Phase, type Placed, type Viewport, xOf } from './timeline-layout.ts'
+import {
+  localOffset,
+  marksOf,
+  type Part,
+  partsOf,
+  type Phase,
+  type Placed,
+  type Viewport,
+  xOf,
+} from './timeline-layout.ts'
 
 /** A bar as it is drawn. */
 export interface Drawn extends Placed {
@@ -14,7 +23,7 @@ export interface Drawn extends Placed {
 }
 
 /** Everything a frame shows. */
-export interface Scene {
+interface Scene {
   viewport: Viewport
   height: number
   scrollTop: number
@@ -154,12 +163,7 @@ function paintBars(context: CanvasRenderingContext2D, scene: Scene, seen: readon
 }
 
 /** On the longest part, which must hold some letters of it. */
-function paintName(
-  context: CanvasRenderingContext2D,
-  scene: Scene,
-  drawn: Drawn,
-  parts: ReturnType<typeof partsOf>,
-): void {
+function paintName(context: CanvasRenderingContext2D, scene: Scene, drawn: Drawn, parts: readonly Part[]): void {
   const { viewport, palette } = scene
   let best: { left: number; width: number; phase: Certain } | undefined
   for (const { phase, from, to } of parts) {

@@ -1,7 +1,7 @@
 import type { LastTick } from '../schemas.ts'
 
 /** Why an account is not seen: no tick ever, the last one too long ago, or failed; `incomplete`: its last list was not whole. */
-export type Blindness = 'never' | 'late' | 'failed' | 'incomplete'
+type Blindness = 'never' | 'late' | 'failed' | 'incomplete'
 
 /** An account that is not seen, and since when; null: never seen. */
 export interface Blind {

@@ -214,7 +214,6 @@ function Strip({ watching }: { watching: Watching }) {
             // A little over the next one: a hair between two looks as if nobody had watched.
             width={(width + 0.1).toFixed(2)}
             height={HEIGHT}
-            shape-rendering="crispEdges"
           />
         ))}
         {gaps.map((gap) => {
