@@ -12,6 +12,7 @@ import {
   xOf,
   zoomed,
 } from '../../lib/console/page/timeline-layout.ts'
+import { moved, spanned, viewportOf, zoomedBy } from '../../lib/console/page/timeline-window.ts'
 
 const bar = (key: string, given: Partial<Bar> = {}): Bar => ({
   key,
@@ -198,6 +199,39 @@ describe('the viewport', () => {
       '11-02T05:00',
       '11-03T05:00',
     ])
+  })
+})
+
+describe('what is seen', () => {
+  const now = 1_000_000
+  const following = { spanMs: 100_000, to: null }
+  const past = { spanMs: 100_000, to: 600_000 }
+
+  it('reaches a little beyond now while it follows the clock, and to its right edge otherwise', () => {
+    expect(viewportOf(following, now, 800)).toEqual({ from: 902_000, to: 1_002_000, width: 800 })
+    expect(viewportOf(past, now, 800)).toEqual({ from: 500_000, to: 600_000, width: 800 })
+  })
+
+  it('is moved into the past, and follows the clock again once its right edge is now', () => {
+    expect(moved(following, 900_000, now)).toEqual({ spanMs: 100_000, to: 900_000 })
+    expect(moved(past, 999_999, now)).toEqual({ spanMs: 100_000, to: 999_999 })
+    expect(moved(past, 1_000_000, now)).toEqual(following)
+  })
+
+  it('is zoomed around its middle, or around the place that is pointed at', () => {
+    expect(zoomedBy(past, 0.5, now)).toEqual({ spanMs: 50_000, to: 575_000 })
+    expect(zoomedBy(past, 2, now)).toEqual({ spanMs: 200_000, to: 650_000 })
+    expect(zoomedBy(past, 0.5, now, 0)).toEqual({ spanMs: 50_000, to: 550_000 })
+    expect(zoomedBy(past, 0.5, now, 1)).toEqual({ spanMs: 50_000, to: 600_000 })
+  })
+
+  it('goes on following the clock when it is zoomed, wherever that is', () => {
+    expect(zoomedBy(following, 2, now, 0.1)).toEqual({ spanMs: 200_000, to: null })
+  })
+
+  it('has another span around the same middle, or up to the same now', () => {
+    expect(spanned(past, 300_000)).toEqual({ spanMs: 300_000, to: 700_000 })
+    expect(spanned(following, 300_000)).toEqual({ spanMs: 300_000, to: null })
   })
 })
 

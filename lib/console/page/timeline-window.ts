@@ -1,6 +1,5 @@
 // What part of time the timeline shows, and how it moves.
-import { serverNow } from './state.ts'
-import type { Viewport } from './timeline-layout.ts'
+import { timeAt, type Viewport, zoomed } from './timeline-layout.ts'
 
 /** What part of time is seen: up to now and going on with it, or a part of the past. */
 export interface Seen {
@@ -19,19 +18,14 @@ export function viewportOf({ spanMs, to }: Seen, now: number, width: number): Vi
 }
 
 /** The same span with its right edge at `to`; once that is now, it follows the clock again. */
-export function moved(seen: Seen, to: number): Seen {
-  const isNow = to >= serverNow()
-  return { ...seen, to: isNow ? null : to }
-}
+export const moved = (seen: Seen, to: number, now: number): Seen => ({ ...seen, to: to >= now ? null : to })
 
-/** What stays in its place when it is zoomed. */
-export const middle = (viewport: Viewport, { to }: Seen) =>
-  to === null ? serverNow() : (viewport.from + viewport.to) / 2
-/** As it is seen after zooming. */
-export const near = (viewport: Viewport, { to }: Seen): Seen => ({
-  spanMs: viewport.to - viewport.from,
-  to: to === null ? null : viewport.to,
-})
+/** Zoomed by `factor` (below 1: nearer) around a place from 0, the left edge, to 1; what follows the clock, around now. */
+export function zoomedBy(seen: Seen, factor: number, now: number, place = 0.5): Seen {
+  const viewport = viewportOf(seen, now, 1)
+  const { from, to } = zoomed(viewport, factor, seen.to === null ? now : timeAt(viewport, place))
+  return { spanMs: to - from, to: seen.to === null ? null : to }
+}
 
 /** The same middle, or the same now, at another span. */
 export const spanned = (seen: Seen, spanMs: number): Seen => ({

@@ -10,10 +10,10 @@ import { go } from './router.ts'
 import { language, serverNow } from './state.ts'
 import { keyOf, stateOfBar, toBar } from './timeline-bar.ts'
 import { useDrawing } from './timeline-drawing.ts'
-import { layOut, type Move, neighbour, type Rows, timeAt, type Viewport, xOf, zoomed } from './timeline-layout.ts'
+import { layOut, type Move, neighbour, type Rows, type Viewport, xOf } from './timeline-layout.ts'
 import { AXIS, type Drawn, ROW } from './timeline-paint.ts'
 import { describe, Tip } from './timeline-tip.tsx'
-import { middle, moved, near, type Seen, viewportOf } from './timeline-window.ts'
+import { moved, type Seen, viewportOf, zoomedBy } from './timeline-window.ts'
 
 /** So many rows there are at least. */
 const FEWEST = 6
@@ -84,7 +84,7 @@ export function Timeline({
       if (!dragged.isMoved) event.currentTarget.setPointerCapture(event.pointerId)
       dragged.isMoved = true
       setPointed(undefined)
-      onSee(moved(seen, dragged.to - (by / event.currentTarget.clientWidth) * seen.spanMs))
+      onSee(moved(seen, dragged.to - (by / event.currentTarget.clientWidth) * seen.spanMs, serverNow()))
       return
     }
     const { hit, x, y } = at(event)
@@ -104,10 +104,11 @@ export function Timeline({
     // With these the browser zooms the page, or goes back.
     if (event.ctrlKey || event.metaKey || event.altKey) return
     const element = event.currentTarget
-    const viewport = viewportOf(seen, serverNow(), element.clientWidth)
+    const now = serverNow()
+    const viewport = viewportOf(seen, now, element.clientWidth)
     const move = KEYS[event.key]
-    if (event.key === '+' || event.key === '=') onSee(near(zoomed(viewport, 0.5, middle(viewport, seen)), seen))
-    else if (event.key === '-') onSee(near(zoomed(viewport, 2, middle(viewport, seen)), seen))
+    if (event.key === '+' || event.key === '=') onSee(zoomedBy(seen, 0.5, now))
+    else if (event.key === '-') onSee(zoomedBy(seen, 2, now))
     else if (event.key === 'Enter' && focused !== undefined) open(byKey.get(focused.key))
     else if (event.key === 'Escape') setFocused(undefined)
     else if (move) {
@@ -132,14 +133,13 @@ export function Timeline({
     )
       return
     event.preventDefault()
-    const viewport = viewportOf(seen, serverNow(), element.clientWidth)
+    const [now, width] = [serverNow(), element.clientWidth]
     if (event.ctrlKey || event.metaKey) {
       const x = event.clientX - element.getBoundingClientRect().left
-      const around = seen.to === null ? serverNow() : timeAt(viewport, x)
-      onSee(near(zoomed(viewport, event.deltaY > 0 ? 1.25 : 0.8, around), seen))
+      onSee(zoomedBy(seen, event.deltaY > 0 ? 1.25 : 0.8, now, x / width))
     } else {
       const by = event.deltaX || event.deltaY
-      onSee(moved(seen, viewport.to + (by / viewport.width) * seen.spanMs))
+      onSee(moved(seen, viewportOf(seen, now, width).to + (by / width) * seen.spanMs, now))
     }
   }
   useEffect(() => {

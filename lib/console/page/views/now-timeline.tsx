@@ -61,7 +61,7 @@ export function TimelineCard({ channels }: { channels: number | null }) {
             type="button"
             class="quiet"
             aria-label={t.timeline.earlier}
-            onClick={() => setSeen(moved(seen, to - seen.spanMs / 2))}
+            onClick={() => setSeen(moved(seen, to - seen.spanMs / 2, serverNow()))}
           >
             ‹
           </button>
@@ -76,7 +76,7 @@ export function TimelineCard({ channels }: { channels: number | null }) {
             class="quiet"
             aria-label={t.timeline.later}
             disabled={seen.to === null}
-            onClick={() => setSeen(moved(seen, to + seen.spanMs / 2))}
+            onClick={() => setSeen(moved(seen, to + seen.spanMs / 2, serverNow()))}
           >
             ›
           </button>
