@@ -1,18 +1,18 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { type Bar, layOut, neighbour, partsOf } from '../../lib/console/page/timeline/layout.ts'
 import {
-  type Bar,
-  layOut,
   LONGEST_MS,
   marksOf,
-  neighbour,
-  partsOf,
+  moved,
   SHORTEST_MS,
+  spanned,
   timeAt,
+  viewportOf,
   xOf,
   zoomed,
-} from '../../lib/console/page/timeline-layout.ts'
-import { moved, spanned, viewportOf, zoomedBy } from '../../lib/console/page/timeline-window.ts'
+  zoomedBy,
+} from '../../lib/console/page/timeline/viewport.ts'
 
 const bar = (key: string, given: Partial<Bar> = {}): Bar => ({
   key,

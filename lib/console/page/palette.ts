@@ -1,4 +1,4 @@
-import type { Phase } from './timeline-layout.ts'
+import type { Phase } from './timeline/layout.ts'
 
 /** What is known. */
 export type Certain = Exclude<Phase, 'unsure' | 'unseen'>

@@ -24,7 +24,7 @@ import {
 import { usePages } from '../pages.ts'
 import { go } from '../router.ts'
 import { account, me } from '../state.ts'
-import { keyOf } from '../timeline-bar.ts'
+import { keyOf } from '../timeline/bar.ts'
 
 type Query = Record<string, string>
 

@@ -19,9 +19,9 @@ import {
 } from '../parts.tsx'
 import { usePoll } from '../poll.ts'
 import { lastNow, serverNow } from '../state.ts'
-import { Timeline } from '../timeline.tsx'
-import { keyOf, stateOfBar } from '../timeline-bar.ts'
-import { moved, type Seen, spanned, viewportOf } from '../timeline-window.ts'
+import { Timeline } from '../timeline/timeline.tsx'
+import { keyOf, stateOfBar } from '../timeline/bar.ts'
+import { moved, type Seen, spanned, viewportOf } from '../timeline/viewport.ts'
 
 const MINUTE = 60_000
 const SPANS = { m5: 5 * MINUTE, h1: 60 * MINUTE, h6: 360 * MINUTE, h24: 1_440 * MINUTE, d7: 10_080 * MINUTE }

@@ -20,7 +20,7 @@ import {
   When,
 } from '../parts.tsx'
 import { account, language, me, lastNow } from '../state.ts'
-import { keyOf } from '../timeline-bar.ts'
+import { keyOf } from '../timeline/bar.ts'
 import { TimelineCard } from './now-timeline.tsx'
 
 /** Who holds the channels now, and since when. */

@@ -21,7 +21,7 @@ import {
 } from '../parts.tsx'
 import { usePoll } from '../poll.ts'
 import { account, language } from '../state.ts'
-import { localOffset, marksOf, xOf } from '../timeline-layout.ts'
+import { localOffset, marksOf, xOf } from '../timeline/viewport.ts'
 import { blindOf } from '../watch.ts'
 
 const HOUR = 3_600_000

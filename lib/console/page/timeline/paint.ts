@@ -1,18 +1,10 @@
 // Draws the timeline, and nothing that is not seen. It must be done within one frame with 5,000 bars: a colour is set once for
 // all bars that have it.
-import { formatMark, plain } from './format.ts'
-import type { Language } from './dictionary.ts'
-import type { Certain, Palette } from './palette.ts'
-import {
-  localOffset,
-  marksOf,
-  type Part,
-  partsOf,
-  type Phase,
-  type Placed,
-  type Viewport,
-  xOf,
-} from './timeline-layout.ts'
+import { formatMark, plain } from '../format.ts'
+import type { Language } from '../dictionary.ts'
+import type { Certain, Palette } from '../palette.ts'
+import { localOffset, marksOf, type Viewport, xOf } from './viewport.ts'
+import { type Part, partsOf, type Phase, type Placed } from './layout.ts'
 
 /** A bar as it is drawn. */
 export interface Drawn extends Placed {

@@ -1,13 +1,13 @@
-import type { Bar as ApiBar } from '../schemas.ts'
-import { useCell } from './cell.ts'
-import { useNow } from './clock.ts'
-import type { Text } from './dictionary.ts'
-import { formatMoment, formatSpan, plain } from './format.ts'
-import { LegendItem, useText } from './parts.tsx'
-import { language, lastNow, serverNow } from './state.ts'
-import { stateOfBar, toBar } from './timeline-bar.ts'
-import { partsOf } from './timeline-layout.ts'
-import { blindSinceOf } from './watch.ts'
+import type { Bar as ApiBar } from '../../schemas.ts'
+import { useCell } from '../cell.ts'
+import { useNow } from '../clock.ts'
+import type { Text } from '../dictionary.ts'
+import { formatMoment, formatSpan, plain } from '../format.ts'
+import { LegendItem, useText } from '../parts.tsx'
+import { language, lastNow, serverNow } from '../state.ts'
+import { stateOfBar, toBar } from './bar.ts'
+import { partsOf } from './layout.ts'
+import { blindSinceOf } from '../watch.ts'
 
 /** One sentence about a bar, for ears. */
 export function describe(bar: ApiBar, t: Text, spoken: 'en' | 'zh'): string {

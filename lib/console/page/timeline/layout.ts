@@ -117,61 +117,6 @@ function firstAfter(row: readonly Span[], time: number): number {
   return low
 }
 
-/** What part of time is seen, and how wide it is drawn. */
-export interface Viewport {
-  from: number
-  to: number
-  width: number
-}
-
-/** Where a moment is drawn, from the left edge. */
-export const xOf = ({ from, to, width }: Viewport, time: number): number => ((time - from) / (to - from)) * width
-
-/** The moment at a place. */
-export const timeAt = ({ from, to, width }: Viewport, x: number): number => from + (x / width) * (to - from)
-
-const SECOND = 1_000
-const MINUTE = 60 * SECOND
-const HOUR = 60 * MINUTE
-const DAY = 24 * HOUR
-const STEPS = [1, 2, 5, 10, 15, 30]
-  .map((n) => n * SECOND)
-  .concat(
-    [1, 2, 5, 10, 15, 30].map((n) => n * MINUTE),
-    [1, 2, 3, 6, 12].map((n) => n * HOUR),
-    [1, 2, 7, 14].map((n) => n * DAY),
-  )
-
-/** How far the local time is ahead of UTC at a moment, in minutes. */
-type Offset = (time: number) => number
-
-/** That of the browser. */
-export const localOffset: Offset = (time) => -new Date(time).getTimezoneOffset()
-
-/** Moments to write below the timeline: round ones of the local time, at least `apart` pixels from each other. */
-export function marksOf(viewport: Viewport, apart: number, offsetAt: Offset): number[] {
-  const least = (apart / viewport.width) * (viewport.to - viewport.from)
-  const step = STEPS.find((one) => one >= least) ?? Math.ceil(least / DAY) * DAY
-  const offset = offsetAt(viewport.from) * MINUTE
-  const first = Math.ceil((viewport.from + offset) / step) * step - offset
-  const count = Math.max(0, Math.floor((viewport.to - first) / step) + 1)
-  const marks = Array.from({ length: count }, (_, index) => first + index * step)
-  // Where the clocks change, midnight and noon move with them; of shorter steps one would be there twice.
-  return step < 12 * HOUR ? marks : marks.map((mark) => mark + offset - offsetAt(mark) * MINUTE)
-}
-
-/** The longest time that a timeline shows: with what is asked for beside it, the API gives 31 days at most. The shortest. */
-export const LONGEST_MS = 13 * DAY
-export const SHORTEST_MS = 30 * SECOND
-
-/** The viewport after zooming by `factor` (below 1: nearer) around a moment, within what may be shown. */
-export function zoomed(viewport: Viewport, factor: number, around: number): Viewport {
-  const span = viewport.to - viewport.from
-  const next = Math.min(LONGEST_MS, Math.max(SHORTEST_MS, span * factor))
-  const from = around - ((around - viewport.from) / span) * next
-  return { ...viewport, from, to: from + next }
-}
-
 /** Which way the focus moves. */
 export type Move = 'left' | 'right' | 'up' | 'down' | 'first' | 'last'
 

@@ -1,6 +1,6 @@
 // A session as the API's timeline has it, and as the page lays it out.
-import type { Bar as ApiBar, SessionLife } from '../schemas.ts'
-import type { Bar } from './timeline-layout.ts'
+import type { Bar as ApiBar, SessionLife } from '../../schemas.ts'
+import type { Bar } from './layout.ts'
 
 /** Tells a session from all others, its incarnations too. */
 export const keyOf = ({ account, id, incarnation }: Pick<ApiBar, 'account' | 'id' | 'incarnation'>): string =>

@@ -1,9 +1,9 @@
 import { useEffect, useRef } from 'preact/hooks'
-import { followTheme, type Palette, readPalette } from './palette.ts'
-import { lastNow, serverNow } from './state.ts'
-import { type Drawn, makeHatch, paint } from './timeline-paint.ts'
-import { type Seen, viewportOf } from './timeline-window.ts'
-import { blindSinceOf } from './watch.ts'
+import { followTheme, type Palette, readPalette } from '../palette.ts'
+import { lastNow, serverNow } from '../state.ts'
+import { type Drawn, makeHatch, paint } from './paint.ts'
+import { type Seen, viewportOf } from './viewport.ts'
+import { blindSinceOf } from '../watch.ts'
 
 /** Gives what asks for a frame; however often it is asked before that frame, it draws once. */
 export function useDrawing(
