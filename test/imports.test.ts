@@ -232,7 +232,7 @@ describe('a breach is seen', () => {
     ['lib/migrate.ts', `import { type Kysely, Migrator } from 'kysely'`],
     ['lib/local/postgres.ts', `import { Client } from 'pg'\nimport { createServer } from 'node:net'`],
     ['lib/console/page/api.ts', `import type { Now } from '../schemas.ts'\nconst x = fetch('/api/now')`],
-    ['lib/console/page/app.tsx', `import { useState } from 'preact/hooks'\nimport { Name } from './parts.tsx'`],
+    ['lib/console/page/app.tsx', `import { useState } from 'preact/hooks'\nimport { Name } from './parts/name.tsx'`],
     ['lib/log.ts', `// import pg from 'pg'\n/* process.env.X */ const url = 'https://x//y'`],
     ['lib/scf.ts', `import type { LookupFunction } from 'node:net'`],
     ['lib/tencent.ts', `const { CommonClient } = await import('tencentcloud-sdk-nodejs-common')`],

@@ -4,8 +4,8 @@ import type { Now } from '../schemas.ts'
 import { useCell } from './cell.ts'
 import { formatCount, formatMark, formatMoment } from './format.ts'
 import { followTheme, readPalette } from './palette.ts'
-import { useText } from './parts.tsx'
 import { language, serverNow } from './state.ts'
+import { useText } from './text.ts'
 
 /** How many sessions lived at once, over the last day, against the channels that were bought. */
 export function Curve({ concurrency, channels }: Pick<Now, 'concurrency' | 'channels'>) {

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 import { type Address, get } from './api.ts'
-import { useAct } from './parts.tsx'
+import { useAct } from './parts/act.tsx'
 import { usePoll } from './poll.ts'
 
 /** A list of which the first page is looked at again and again, and the others once, when they are asked for. */

@@ -5,15 +5,15 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { Bar as ApiBar } from '../../schemas.ts'
 import { useCell } from '../cell.ts'
 import { useNow } from '../clock.ts'
-import { useText } from '../parts.tsx'
 import { go } from '../router.ts'
 import { language, serverNow } from '../state.ts'
+import { useText } from '../text.ts'
 import { keyOf, stateOfBar, toBar } from './bar.ts'
 import { useDrawing } from './drawing.ts'
 import { layOut, type Move, neighbour, type Rows } from './layout.ts'
-import { moved, type Seen, type Viewport, viewportOf, xOf, zoomedBy } from './viewport.ts'
 import { AXIS, type Drawn, ROW } from './paint.ts'
 import { describe, Tip } from './tip.tsx'
+import { moved, type Seen, type Viewport, viewportOf, xOf, zoomedBy } from './viewport.ts'
 
 /** So many rows there are at least. */
 const FEWEST = 6

@@ -3,11 +3,12 @@ import { useCell } from '../cell.ts'
 import { useNow } from '../clock.ts'
 import type { Text } from '../dictionary.ts'
 import { formatMoment, formatSpan, plain } from '../format.ts'
-import { LegendItem, useText } from '../parts.tsx'
+import { LegendItem } from '../parts/card.tsx'
 import { language, lastNow, serverNow } from '../state.ts'
+import { useText } from '../text.ts'
+import { blindSinceOf } from '../watch.ts'
 import { stateOfBar, toBar } from './bar.ts'
 import { partsOf } from './layout.ts'
-import { blindSinceOf } from '../watch.ts'
 
 /** One sentence about a bar, for ears. */
 export function describe(bar: ApiBar, t: Text, spoken: 'en' | 'zh'): string {

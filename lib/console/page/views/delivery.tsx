@@ -5,9 +5,13 @@ import { replay } from '../api.ts'
 import { useCell } from '../cell.ts'
 import type { Text } from '../dictionary.ts'
 import { formatLatency } from '../format.ts'
-import { Badge, Confirm, Fault, Name, Table, type Tone, useAct, useMayChange, useText, When } from '../parts.tsx'
+import { Confirm, Fault, useAct, useMayChange } from '../parts/act.tsx'
+import { Badge, type Tone } from '../parts/badge.tsx'
+import { Name, When } from '../parts/name.tsx'
+import { Table } from '../parts/table.tsx'
 import { changed } from '../poll.ts'
 import { language, toast } from '../state.ts'
+import { useText } from '../text.ts'
 
 const TONES = { pending: 'busy', delivered: 'good', dead: 'bad' } as const satisfies Record<Delivery['state'], Tone>
 

@@ -1,9 +1,12 @@
 import { useState } from 'preact/hooks'
 import type { EndpointChange, EndpointHealth } from '../../schemas.ts'
 import { changeEndpoint } from '../api.ts'
-import { Dialog, Fault, Form, TextField, useAct, useText } from '../parts.tsx'
+import { Fault, useAct } from '../parts/act.tsx'
+import { Dialog } from '../parts/dialog.tsx'
+import { Form, TextField } from '../parts/form.tsx'
 import { changed } from '../poll.ts'
 import { toast } from '../state.ts'
+import { useText } from '../text.ts'
 import { EventChoice, type EventType, SESSION_TYPES } from './endpoint-events.tsx'
 
 /** Changes what an endpoint is, for events from now on; only what is different is sent. */

@@ -1,5 +1,5 @@
 import type { NewEndpoint } from '../../schemas.ts'
-import { useText } from '../parts.tsx'
+import { useText } from '../text.ts'
 
 /** What an endpoint may ask for. */
 export type EventType = NonNullable<NewEndpoint['events']>[number]

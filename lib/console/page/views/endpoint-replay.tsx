@@ -3,9 +3,12 @@ import type { Replay } from '../../schemas.ts'
 import { replay } from '../api.ts'
 import { useCell } from '../cell.ts'
 import { formatCount } from '../format.ts'
-import { Choice, Dialog, Fault, MomentField, TextField, useAct, useText } from '../parts.tsx'
+import { Fault, useAct } from '../parts/act.tsx'
+import { Dialog } from '../parts/dialog.tsx'
+import { Choice, MomentField, TextField } from '../parts/form.tsx'
 import { changed } from '../poll.ts'
 import { language, toast } from '../state.ts'
+import { useText } from '../text.ts'
 
 /** How far a replay is: so many of those that matched were looked at, and so many of them queued. */
 interface Progress {

@@ -1,4 +1,5 @@
-import { Copy, useText } from '../parts.tsx'
+import { useState } from 'preact/hooks'
+import { useText } from '../text.ts'
 
 /** Secrets, which nobody can ask for again. */
 export function ShownOnce({ secrets }: { secrets: { secret: string; publicKey?: string | undefined } }) {
@@ -16,6 +17,31 @@ export function ShownOnce({ secrets }: { secrets: { secret: string; publicKey?: 
           <Copy text={secrets.publicKey} label={t.endpoints.publicKey} />
         </>
       )}
+    </div>
+  )
+}
+
+/** Text to copy, with the button that does it. */
+function Copy({ text, label }: { text: string; label: string }) {
+  const t = useText()
+  const [isCopied, setCopied] = useState(false)
+  const copy = () => {
+    navigator.clipboard.writeText(text).then(
+      () => setCopied(true),
+      () => setCopied(false),
+    )
+  }
+  return (
+    <div class="copy">
+      <code aria-label={label} tabIndex={0} role="textbox" aria-readonly="true">
+        {text}
+      </code>
+      <button type="button" onClick={copy}>
+        {isCopied ? t.copied : t.copy}
+      </button>
+      <span class="visually-hidden" role="status">
+        {isCopied ? t.copied : ''}
+      </span>
     </div>
   )
 }

@@ -1,28 +1,19 @@
 import { useState } from 'preact/hooks'
 import type { Delivery, EndpointHealth } from '../../schemas.ts'
-import { removeEndpoint, queries } from '../api.ts'
-import {
-  Card,
-  Choice,
-  Confirm,
-  Dialog,
-  Empty,
-  Fact,
-  Facts,
-  Fault,
-  Name,
-  Table,
-  useAct,
-  useMayChange,
-  useText,
-  When,
-} from '../parts.tsx'
+import { queries, removeEndpoint } from '../api.ts'
 import { usePages } from '../pages.ts'
+import { Confirm, Fault, useAct, useMayChange } from '../parts/act.tsx'
+import { Card, Empty, Fact, Facts } from '../parts/card.tsx'
+import { Dialog } from '../parts/dialog.tsx'
+import { Choice } from '../parts/form.tsx'
+import { Name, When } from '../parts/name.tsx'
+import { Table } from '../parts/table.tsx'
 import { changed, usePoll } from '../poll.ts'
 import { go, hashOf } from '../router.ts'
+import { useText } from '../text.ts'
 import { AttemptsTable, DeliveryBadge, Outcome, SendAgain } from './delivery.tsx'
-import { ChangeEndpoint } from './endpoint-change.tsx'
 import { EndpointActs } from './endpoint-acts.tsx'
+import { ChangeEndpoint } from './endpoint-change.tsx'
 import { EndpointState, Health, ReadOnly } from './endpoints.tsx'
 
 const POLL_MS = 3_000

@@ -3,27 +3,16 @@ import type { Session, SessionsQuery } from '../../schemas.ts'
 import { queries } from '../api.ts'
 import { useCell } from '../cell.ts'
 import type { Text } from '../dictionary.ts'
-import {
-  Card,
-  type Column,
-  Empty,
-  Fault,
-  Form,
-  MomentField,
-  Name,
-  SelectField,
-  SessionLink,
-  Span,
-  StateBadge,
-  stateOf,
-  Table,
-  TextField,
-  useText,
-  When,
-} from '../parts.tsx'
 import { usePages } from '../pages.ts'
+import { Fault } from '../parts/act.tsx'
+import { StateBadge, stateOf } from '../parts/badge.tsx'
+import { Card, Empty } from '../parts/card.tsx'
+import { Form, MomentField, SelectField, TextField } from '../parts/form.tsx'
+import { Name, SessionLink, Span, When } from '../parts/name.tsx'
+import { type Column, Table } from '../parts/table.tsx'
 import { go } from '../router.ts'
 import { account, me } from '../state.ts'
+import { useText } from '../text.ts'
 import { keyOf } from '../timeline/bar.ts'
 
 type Query = Record<string, string>

@@ -1,8 +1,10 @@
 import { useState } from 'preact/hooks'
 import { login, readMe, Refused } from '../api.ts'
 import { useCell } from '../cell.ts'
-import { Fault, Form, TextField, useAct, useText } from '../parts.tsx'
+import { Fault, useAct } from '../parts/act.tsx'
+import { Form, TextField } from '../parts/form.tsx'
 import { isOver, me } from '../state.ts'
+import { useText } from '../text.ts'
 
 /** Asks for a token; the server keeps who has one logged in by a cookie that no script can read. */
 export function Login() {

@@ -3,24 +3,17 @@ import type { Bar as ApiBar } from '../../schemas.ts'
 import { queries } from '../api.ts'
 import { cell, useCell } from '../cell.ts'
 import { useNow } from '../clock.ts'
-import {
-  Card,
-  Choice,
-  Empty,
-  Fault,
-  LegendItem,
-  Name,
-  SessionLink,
-  Span,
-  StateBadge,
-  Table,
-  useText,
-  When,
-} from '../parts.tsx'
+import { Fault } from '../parts/act.tsx'
+import { StateBadge } from '../parts/badge.tsx'
+import { Card, Empty, LegendItem } from '../parts/card.tsx'
+import { Choice } from '../parts/form.tsx'
+import { Name, SessionLink, Span, When } from '../parts/name.tsx'
+import { Table } from '../parts/table.tsx'
 import { usePoll } from '../poll.ts'
 import { lastNow, serverNow } from '../state.ts'
-import { Timeline } from '../timeline/timeline.tsx'
+import { useText } from '../text.ts'
 import { keyOf, stateOfBar } from '../timeline/bar.ts'
+import { Timeline } from '../timeline/timeline.tsx'
 import { moved, type Seen, spanned, viewportOf } from '../timeline/viewport.ts'
 
 const MINUTE = 60_000

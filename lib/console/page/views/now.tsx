@@ -4,22 +4,12 @@ import { useCell } from '../cell.ts'
 import { useNow } from '../clock.ts'
 import { Curve } from '../curve.tsx'
 import { formatCount, formatSpan } from '../format.ts'
-import {
-  Badge,
-  Card,
-  Empty,
-  LegendItem,
-  Name,
-  SessionLink,
-  Span,
-  Stat,
-  StateBadge,
-  stateOf,
-  Table,
-  useText,
-  When,
-} from '../parts.tsx'
-import { account, language, me, lastNow } from '../state.ts'
+import { Badge, StateBadge, stateOf } from '../parts/badge.tsx'
+import { Card, Empty, LegendItem, Stat } from '../parts/card.tsx'
+import { Name, SessionLink, Span, When } from '../parts/name.tsx'
+import { Table } from '../parts/table.tsx'
+import { account, language, lastNow, me } from '../state.ts'
+import { useText } from '../text.ts'
 import { keyOf } from '../timeline/bar.ts'
 import { TimelineCard } from './now-timeline.tsx'
 

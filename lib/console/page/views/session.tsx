@@ -2,26 +2,16 @@ import { useState } from 'preact/hooks'
 import type { SessionLife } from '../../schemas.ts'
 import { queries } from '../api.ts'
 import { useCell } from '../cell.ts'
+import { useNow } from '../clock.ts'
 import { formatSpan } from '../format.ts'
-import {
-  Card,
-  Empty,
-  Fact,
-  Facts,
-  Fault,
-  LegendItem,
-  Name,
-  Span,
-  StateBadge,
-  stateOf,
-  useMayChange,
-  useText,
-  When,
-} from '../parts.tsx'
+import { Fault, useMayChange } from '../parts/act.tsx'
+import { StateBadge, stateOf } from '../parts/badge.tsx'
+import { Card, Empty, Fact, Facts, LegendItem } from '../parts/card.tsx'
+import { Name, Span, When } from '../parts/name.tsx'
 import { usePoll } from '../poll.ts'
 import { hashOf, searched } from '../router.ts'
-import { useNow } from '../clock.ts'
 import { language, lastNow } from '../state.ts'
+import { useText } from '../text.ts'
 import { toBar } from '../timeline/bar.ts'
 import { partsOf } from '../timeline/layout.ts'
 import { blindSinceOf } from '../watch.ts'

@@ -4,23 +4,15 @@ import { queries } from '../api.ts'
 import { useCell } from '../cell.ts'
 import { useNow } from '../clock.ts'
 import { formatCount, formatMark, formatMoment } from '../format.ts'
-import {
-  Badge,
-  Card,
-  Choice,
-  Empty,
-  Fault,
-  LegendItem,
-  Name,
-  Span,
-  Stat,
-  Table,
-  type Tone,
-  useText,
-  When,
-} from '../parts.tsx'
+import { Fault } from '../parts/act.tsx'
+import { Badge, type Tone } from '../parts/badge.tsx'
+import { Card, Empty, LegendItem, Stat } from '../parts/card.tsx'
+import { Choice } from '../parts/form.tsx'
+import { Name, Span, When } from '../parts/name.tsx'
+import { Table } from '../parts/table.tsx'
 import { usePoll } from '../poll.ts'
 import { account, language } from '../state.ts'
+import { useText } from '../text.ts'
 import { localOffset, marksOf, xOf } from '../timeline/viewport.ts'
 import { blindOf } from '../watch.ts'
 
