@@ -6,6 +6,7 @@ import type { Text } from '../dictionary.ts'
 import { shown } from '../format.ts'
 import { me } from '../state.ts'
 import { useText } from '../text.ts'
+import { Empty } from './card.tsx'
 
 /** Whether whoever looks may change anything. */
 export const useMayChange = (): boolean => useCell(me)?.scope === 'write'
@@ -29,6 +30,13 @@ export function Fault({ error }: { error: unknown }) {
       <bdi>{shown(sayFault(error, t))}</bdi>
     </p>
   )
+}
+
+/** What is said in place of what was asked for: that it is on its way, or what went wrong. */
+export function Awaited({ answer, error }: { answer: unknown; error: unknown }) {
+  const t = useText()
+  if (answer === undefined && error === undefined) return <Empty>{t.loading}</Empty>
+  return <Fault error={error} />
 }
 
 /** Runs one act at a time, and knows whether it runs and what went wrong. Its button is `aria-disabled`, which keeps the focus. */

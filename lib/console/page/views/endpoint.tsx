@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks'
 import type { Delivery, EndpointHealth } from '../../schemas.ts'
 import { queries, removeEndpoint } from '../api.ts'
 import { usePages } from '../pages.ts'
-import { Confirm, Fault, useAct, useMayChange } from '../parts/act.tsx'
+import { Awaited, Confirm, Fault, useAct, useMayChange } from '../parts/act.tsx'
 import { Card, Empty, Fact, Facts } from '../parts/card.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { Choice } from '../parts/form.tsx'
@@ -32,8 +32,7 @@ export function EndpointView({ id }: { id: string }) {
         <Name of={endpoint === undefined ? id : endpoint.description || endpoint.url} />
       </h1>
       <ReadOnly />
-      <Fault error={error} />
-      {!answer && error === undefined && <Empty>{t.loading}</Empty>}
+      <Awaited answer={answer} error={error} />
       {answer && !endpoint && <Empty>{t.endpoints.unknown}</Empty>}
       {endpoint && (
         <>
@@ -131,8 +130,7 @@ function Deliveries({ endpoint, hasDead }: { endpoint: string; hasDead: boolean 
         />
       }
     >
-      <Fault error={error} />
-      {!answer && error === undefined && <Empty>{t.loading}</Empty>}
+      <Awaited answer={answer} error={error} />
       {answer && rows.length === 0 && <Empty>{next === null ? t.endpoints.noDeliveries : t.history.noneYet}</Empty>}
       {rows.length > 0 && (
         <Table
@@ -209,8 +207,7 @@ function AttemptsDialog({ of, onClose }: { of: Delivery; onClose: () => void }) 
   const { answer, error } = usePoll(queries.attempts(of.id), ATTEMPTS_MS)
   return (
     <Dialog title={t.session.attempts(of.attempts)} onClose={onClose}>
-      <Fault error={error} />
-      {!answer && error === undefined && <Empty>{t.loading}</Empty>}
+      <Awaited answer={answer} error={error} />
       {answer?.attempts.length === 0 && <Empty>{t.delivery.noAttempts}</Empty>}
       {answer && answer.attempts.length > 0 && <AttemptsTable attempts={answer.attempts} />}
     </Dialog>

@@ -3,7 +3,7 @@ import type { EndpointHealth } from '../../schemas.ts'
 import { queries } from '../api.ts'
 import { useCell } from '../cell.ts'
 import { formatCount, formatLatency } from '../format.ts'
-import { Fault, useMayChange } from '../parts/act.tsx'
+import { Awaited, useMayChange } from '../parts/act.tsx'
 import { Badge, type Tone } from '../parts/badge.tsx'
 import { Card, Empty, Stat } from '../parts/card.tsx'
 import { Name, Span, When } from '../parts/name.tsx'
@@ -34,8 +34,7 @@ export function EndpointsView() {
         )}
       </div>
       <ReadOnly />
-      <Fault error={error} />
-      {!answer && error === undefined && <Empty>{t.loading}</Empty>}
+      <Awaited answer={answer} error={error} />
       {answer?.endpoints.length === 0 && <Empty>{t.endpoints.none}</Empty>}
       <div class="cards">
         {answer?.endpoints.map((endpoint) => (

@@ -4,7 +4,7 @@ import { queries } from '../api.ts'
 import { useCell } from '../cell.ts'
 import type { Text } from '../dictionary.ts'
 import { usePages } from '../pages.ts'
-import { Fault } from '../parts/act.tsx'
+import { Awaited } from '../parts/act.tsx'
 import { StateBadge, stateOf } from '../parts/badge.tsx'
 import { Card, Empty } from '../parts/card.tsx'
 import { Form, MomentField, SelectField, TextField } from '../parts/form.tsx'
@@ -123,8 +123,7 @@ function Found({ query }: { query: Query }) {
         </span>
       }
     >
-      <Fault error={error} />
-      {!answer && error === undefined && <Empty>{t.loading}</Empty>}
+      <Awaited answer={answer} error={error} />
       {answer && rows.length === 0 && <Empty>{next === null ? t.history.none : t.history.noneYet}</Empty>}
       {rows.length > 0 && <Table caption={t.history.found} rows={rows} keyOf={keyOf} columns={columnsOf(t, isOne)} />}
       {next !== null && (

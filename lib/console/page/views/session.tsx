@@ -4,7 +4,7 @@ import { queries } from '../api.ts'
 import { useCell } from '../cell.ts'
 import { useNow } from '../clock.ts'
 import { formatSpan } from '../format.ts'
-import { Fault, useMayChange } from '../parts/act.tsx'
+import { Awaited, useMayChange } from '../parts/act.tsx'
 import { StateBadge, stateOf } from '../parts/badge.tsx'
 import { Card, Empty, Fact, Facts, LegendItem } from '../parts/card.tsx'
 import { Name, Span, When } from '../parts/name.tsx'
@@ -35,8 +35,7 @@ export function SessionView({ account, id, incarnation }: { account: string; id:
       <h1 tabIndex={-1}>
         {t.session.title} <Name of={id} mono />
       </h1>
-      <Fault error={error} />
-      {!answer && error === undefined && <Empty>{t.loading}</Empty>}
+      <Awaited answer={answer} error={error} />
       {answer && (
         <>
           <Life of={answer.session} isUnmasked={isUnmasked} onUnmask={() => setUnmasked(true)} />

@@ -4,7 +4,7 @@ import { queries } from '../api.ts'
 import { useCell } from '../cell.ts'
 import { useNow } from '../clock.ts'
 import { formatCount, formatMark, formatMoment } from '../format.ts'
-import { Fault } from '../parts/act.tsx'
+import { Awaited } from '../parts/act.tsx'
 import { Badge, type Tone } from '../parts/badge.tsx'
 import { Card, Empty, LegendItem, Stat } from '../parts/card.tsx'
 import { Choice } from '../parts/form.tsx'
@@ -54,8 +54,7 @@ function Watched({ spanMs }: { spanMs: number }) {
   const { answer, error } = usePoll(queries.watching(new Date(to - spanMs), new Date(to)), POLL_MS, { keeps: true })
   return (
     <>
-      <Fault error={error} />
-      {!answer && error === undefined && <Empty>{t.loading}</Empty>}
+      <Awaited answer={answer} error={error} />
       {answer && (
         <>
           <dl class="numbers wide">
