@@ -56,8 +56,10 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await db.connect()
     // Not every run of the simulator has a user like that.
     await db.query(
-      `insert into session (account_id, session_id, incarnation, user_id, status, started, first_seen_at, ended_at, end_reason, revision)
-       select id, 'm1<i>', 1, $1, 2, false, now() - interval '3 minutes', now() - interval '2 minutes', 'absent', 2 from account limit 1`,
+      `insert into session (account_id, session_id, incarnation, user_id, status, started, first_seen_at, ended_at, end_reason, revision,
+         error_code, error_message)
+       select id, 'm1<i>', 1, $1, 2, false, now() - interval '3 minutes', now() - interval '2 minutes', 'absent', 2,
+         110022, 'SessionReplaced' from account limit 1`,
       [NAME],
     )
   }, 90_000)
@@ -241,6 +243,7 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
 
     await page.getByRole('heading', { level: 1, name: 'm1<i>' }).waitFor()
     await page.getByText('three whole lists without it').waitFor()
+    await page.getByText('the same user created another session').waitFor()
     expect(await page.locator('img, bdi b').count()).toBe(0)
     expect(await page.title()).not.toBe('1')
   })
@@ -559,6 +562,8 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
       await open(view)
       await page.getByText(/^Not watching. blind could not be listed/).waitFor()
     }
+    await open('now')
+    await page.getByText(/^As of .*: not all was seen since/).waitFor()
     await open('watching')
     await page.getByRole('table').getByText('api_unreachable').first().waitFor()
     expect(await page.getByText(/^Not watching/).count()).toBe(1)

@@ -64,6 +64,13 @@ describe('the parts of a bar', () => {
     expect(partsOf({ ...live, endedAt: 30_000 }, 60_000, 20_000).at(-1)?.phase).toBe('started')
   })
 
+  it('of one that ended as it was first seen are one without length, so that it is seen', () => {
+    const one = bar('a', { endedAt: 0 })
+
+    expect(partsOf(one, 9_000)).toEqual([{ phase: 'preparing', from: 0, to: 0 }])
+    expect(partsOf({ ...one, readyAt: 0, startedAt: 0 }, 9_000)).toEqual([{ phase: 'started', from: 0, to: 0 }])
+  })
+
   it('of one that was never ready are all preparing', () => {
     expect(partsOf(bar('a', { endedAfter: 7_500, endedAt: 8_000 }), 9_000)).toEqual([
       { phase: 'preparing', from: 0, to: 8_000 },
@@ -81,7 +88,7 @@ describe('the parts of a bar', () => {
 
         const end = endedAt ?? now
         expect(parts.reduce((sum, { from, to }) => sum + to - from, 0)).toBe(end)
-        expect(parts.every(({ from, to }) => to > from)).toBe(true)
+        expect(parts.every(({ from, to }) => to > from) || (end === 0 && parts.length === 1)).toBe(true)
         expect(parts.slice(1).every(({ from }, index) => from === parts[index]?.to)).toBe(true)
       }),
     )

@@ -80,6 +80,7 @@ export const english = {
     noChannels: 'sessions',
     free: 'Free',
     over: 'Above what was bought',
+    asOf: (at: string) => `As of ${at}: not all was seen since.`,
     lastDay: 'Last 24 hours',
     leaks: 'Leaks',
     noLeaks:

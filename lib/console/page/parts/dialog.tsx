@@ -30,10 +30,10 @@ export function Dialog({
   useEffect(() => {
     if (document.activeElement === document.body) dialog.current?.focus()
   })
-  // What the browser itself closes, at a second Escape, cannot be prevented.
+  // In browsers that do not know `closedby` a second Escape closes it all the same.
   const closed = () => (busy ? dialog.current?.showModal() : onClose())
   return (
-    <dialog ref={dialog} aria-labelledby={id} tabIndex={-1} onClose={closed}>
+    <dialog ref={dialog} closedby={busy ? 'none' : 'closerequest'} aria-labelledby={id} tabIndex={-1} onClose={closed}>
       <header>
         <h2 id={id}>{title}</h2>
         <button

@@ -32,7 +32,7 @@ export interface Part {
 const CERTAIN_MS = 30_000
 
 /**
- * The parts of a bar in order of time, without gaps, none of them empty. A live session reaches to `now`. An end that nobody
+ * The parts of a bar in order of time, without gaps, none of them empty, unless all are: then it is the last one. A live session reaches to `now`. An end that nobody
  * told, or long after the last sight of the session, is `unsure` from that sight on. Where nobody has watched since `blindSince`,
  * a live session is `unseen` from then on.
  */
@@ -51,7 +51,10 @@ export function partsOf(bar: Bar, now: number, blindSince?: number): Part[] {
     { phase: 'started', from: startedAt, to: certainEnd },
     { phase: isUnseen ? 'unseen' : 'unsure', from: certainEnd, to: end },
   ]
-  return parts.filter(({ from, to }) => to > from)
+  const lasting = parts.filter(({ from, to }) => to > from)
+  if (lasting.length > 0) return lasting
+  const phase = bar.startedAt !== null ? 'started' : bar.readyAt !== null ? 'ready' : 'preparing'
+  return [{ phase, from: bar.firstSeenAt, to: bar.firstSeenAt }]
 }
 
 /** The rows of bars, by key. */

@@ -111,7 +111,7 @@ function paintBars(context: CanvasRenderingContext2D, scene: Scene, seen: readon
         if (part.phase !== phase) continue
         const left = Math.max(-4, xOf(viewport, part.from))
         const right = Math.min(viewport.width + 4, xOf(viewport, part.to))
-        if (right > left) context.fillRect(left, yOf(drawn, scene), Math.max(1, right - left), ROW - GAP)
+        if (right >= left) context.fillRect(left, yOf(drawn, scene), Math.max(1, right - left), ROW - GAP)
       }
     }
   }

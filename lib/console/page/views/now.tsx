@@ -3,7 +3,7 @@ import type { Leak, Now, Session } from '../../schemas.ts'
 import { useCell } from '../cell.ts'
 import { useNow } from '../clock.ts'
 import { Curve } from '../curve.tsx'
-import { formatCount, formatSpan } from '../format.ts'
+import { formatCount, formatMoment, formatSpan } from '../format.ts'
 import { Badge, StateBadge, stateOf } from '../parts/badge.tsx'
 import { Card, Empty, LegendItem, Stat } from '../parts/card.tsx'
 import { Name, SessionLink, Span, When } from '../parts/name.tsx'
@@ -11,6 +11,7 @@ import { Table } from '../parts/table.tsx'
 import { account, language, lastNow, me } from '../state.ts'
 import { useText } from '../text.ts'
 import { keyOf } from '../timeline/bar.ts'
+import { warningsOf } from '../watch.ts'
 import { TimelineCard } from './now-timeline.tsx'
 
 /** Who holds the channels now, and since when. */
@@ -47,19 +48,24 @@ export function NowView() {
 
 const PHASES = ['started', 'ready', 'preparing'] as const
 
-function Live({ now: { live, liveCount, channels } }: { now: Now }) {
+function Live({ now: { live, liveCount, channels, ticks } }: { now: Now }) {
   const t = useText()
   const spoken = useCell(language)
   const counts = PHASES.map((phase) => [phase, live.filter((one) => stateOf(one) === phase).length] as const)
   const whole = Math.max(channels ?? 0, liveCount, 1)
   const free = channels === null ? null : channels - liveCount
+  const time = useNow()
+  const unseen = warningsOf(ticks, time).filter(({ why }) => why !== 'incomplete')
+  const blindSince = Math.min(...unseen.flatMap(({ since }) => since?.getTime() ?? []))
+  const isStale = Number.isFinite(blindSince)
   const tone = free === null ? '' : free <= 0 ? 'full' : free <= channels! * 0.1 ? 'tight' : ''
   return (
-    <Card title={t.now.live} kind={`live ${tone}`}>
+    <Card title={t.now.live} kind={`live ${tone} ${isStale ? 'stale' : ''}`}>
       <p class="figure">
         <strong>{formatCount(liveCount, spoken)}</strong>{' '}
         <span>{channels === null ? t.now.noChannels : t.now.ofChannels(formatCount(channels, spoken))}</span>
       </p>
+      {isStale && <p class="muted small">{t.now.asOf(formatMoment(new Date(blindSince), new Date(time), spoken))}</p>}
       <div class="gauge" aria-hidden="true">
         {counts.map(([phase, count]) => (
           <i key={phase} class={phase} style={{ width: `${(count / whole) * 100}%` }} />

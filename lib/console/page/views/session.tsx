@@ -58,6 +58,7 @@ export function SessionView({ account, id, incarnation }: { account: string; id:
 
 function Life({ of, isUnmasked, onUnmask }: { of: SessionLife['session']; isUnmasked: boolean; onUnmask: () => void }) {
   const t = useText()
+  const spoken = useCell(language)
   const mayChange = useMayChange()
   return (
     <Card title={t.session.life} aside={<StateBadge state={stateOf(of)} />}>
@@ -95,6 +96,7 @@ function Life({ of, isUnmasked, onUnmask }: { of: SessionLife['session']; isUnma
             <span class="error">
               {of.error.code} <Name of={of.error.message} />
             </span>
+            {spoken === 'en' && <span class="muted"> {of.errorMeaning}</span>}
           </Fact>
         )}
         {of.missingSince !== null && (

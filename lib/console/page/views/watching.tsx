@@ -52,14 +52,16 @@ function Watched({ spanMs }: { spanMs: number }) {
   const step = Math.max(30_000, spanMs / 1_440)
   const to = Math.ceil(now / step) * step
   const { answer, error } = usePoll(queries.watching(new Date(to - spanMs), new Date(to)), POLL_MS, { keeps: true })
+  // Before its first list nobody could have watched: that time is listed below, and no fault.
+  const gaps = answer?.gaps.filter(({ from }) => from !== null).length ?? 0
   return (
     <>
       <Awaited answer={answer} error={error} />
       {answer && (
         <>
           <dl class="numbers wide">
-            <Stat name={t.watching.gaps} tone={answer.gaps.length > 0 && 'bad'}>
-              {formatCount(answer.gaps.length, spoken)}
+            <Stat name={t.watching.gaps} tone={gaps > 0 && 'bad'}>
+              {formatCount(gaps, spoken)}
             </Stat>
             <Stat name={t.watching.failed} tone={answer.failed > 0 && 'bad'}>
               {formatCount(answer.failed, spoken)}
