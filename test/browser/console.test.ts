@@ -865,17 +865,17 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
 
 /** A day before everything began, busier at noon than at night, so that there is a curve to show. */
 const YESTERDAY = [
-  `insert into snapshot (account_id, listed_at, outcome, session_count, duration_ms)
-   select account_id, at, 'unchanged', 0, 40
-   from (select account_id, min(listed_at) as first from snapshot group by account_id) as began,
-     generate_series(first - interval '1 day', first - interval '5 seconds', '10 seconds') as at`,
   `insert into session (account_id, session_id, incarnation, user_id, status, started, first_seen_at, ready_at, started_at,
      ended_at, end_reason, revision)
    select account_id, 'm-' || number, 1, 'user-' || number % 97, 2, true, at, at + interval '4 seconds', at + interval '9 seconds',
      least(first, at + interval '8 minutes' + random() * interval '30 minutes'), 'gone', 4
-   from (select id as account_id, (select min(first_seen_at) from session) as first from account) as began,
+   from (select account_id, min(listed_at) as first from snapshot group by account_id) as began,
      generate_series(first - interval '1 day', first - interval '1 minute', '40 seconds') with ordinality as it (at, number)
    where random() < 0.5 - 0.38 * cos((extract(hour from at) - 3) * pi() / 12)`,
+  `insert into snapshot (account_id, listed_at, outcome, session_count, duration_ms)
+   select account_id, at, 'unchanged', 0, 40
+   from (select account_id, min(listed_at) as first from snapshot group by account_id) as began,
+     generate_series(first - interval '1 day', first - interval '5 seconds', '10 seconds') as at`,
 ]
 
 async function watched(context: BrowserContext): Promise<Page> {

@@ -189,6 +189,8 @@ function Strip({ watching }: { watching: Watching }) {
   const width = ((watching.bucketSeconds * 1_000) / (viewport.to - viewport.from)) * WIDTH
   const marks = marksOf(viewport, 140, localOffset)
   const step = (marks[1] ?? 0) - (marks[0] ?? 0)
+  // At the edges half of a label would be cut off.
+  const labelled = marks.filter((mark) => Math.abs(xOf(viewport, mark) / WIDTH - 0.5) < 0.46)
   const clamp = (x: number) => Math.min(WIDTH, Math.max(0, x))
   return (
     <figure class="strip">
@@ -225,7 +227,7 @@ function Strip({ watching }: { watching: Watching }) {
         })}
       </svg>
       <div class="marks" aria-hidden="true">
-        {marks.map((mark) => (
+        {labelled.map((mark) => (
           <span key={mark} style={{ left: `${(xOf(viewport, mark) / WIDTH) * 100}%` }}>
             {formatMark(new Date(mark), step, spoken)}
           </span>
