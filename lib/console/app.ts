@@ -69,6 +69,7 @@ async function serveRoute(c: Context<Env>, route: Route, services: Services): Pr
     services,
     c,
   })
+  if (route.method !== 'GET') services.cached.clear()
   return answer instanceof Response ? answer : c.json(answer, route.status ?? 200)
 }
 

@@ -28,10 +28,11 @@ export async function readMetrics(db: Kysely<Database>, channels: number | null)
     ),
     gauge(
       'rollcall_last_complete_age_seconds',
-      'Since the last tick began that saw the whole list.',
-      accounts.flatMap(({ account, completeAgeSeconds: age }) =>
-        age === null ? [] : { labels: { account }, value: age },
-      ),
+      'Since the last tick began that saw the whole list; +Inf: none did.',
+      accounts.map(({ account, completeAgeSeconds }) => ({
+        labels: { account },
+        value: completeAgeSeconds ?? Infinity,
+      })),
     ),
     gauge('rollcall_channels', 'Channels that were bought.', channels === null ? [] : [{ value: channels }]),
     gauge(
@@ -67,7 +68,9 @@ export async function readMetrics(db: Kysely<Database>, channels: number | null)
 
 function gauge(name: string, help: string, samples: Sample[]): string {
   if (samples.length === 0) return ''
-  const lines = samples.map(({ labels = {}, value }) => `${name}${labelText(labels)} ${value}\n`)
+  const lines = samples.map(
+    ({ labels = {}, value }) => `${name}${labelText(labels)} ${value === Infinity ? '+Inf' : value}\n`,
+  )
   return `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${lines.join('')}`
 }
 

@@ -99,7 +99,7 @@ export async function answerOf(response: Response): Promise<HttpAnswer> {
   const isJson = response.headers.get('content-type')?.startsWith('application/json') ?? false
   return {
     statusCode: response.status,
-    body: response.ok && isJson ? OUT_OF_THE_LOG + text : text,
+    body: response.ok && isJson && text !== '' ? OUT_OF_THE_LOG + text : text,
     headers: Object.fromEntries(response.headers),
   }
 }

@@ -154,7 +154,7 @@ async function answer(
   if (rows[0]) return { columns: Object.keys(rows[0].row), rows: rows.map(({ row }) => row) }
   const nothing = await ask(
     `select row_to_json(answer) as row from (
-      select answer.* from (values (1)) as one left join (${text}) as answer on true
+      select answer.* from (values (1)) as one left join (select * from (${text}) as it limit 0) as answer on true
     ) as answer`,
   )
   return { columns: Object.keys(nothing.rows[0]?.row ?? {}), rows: [] }

@@ -54,6 +54,11 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     }
     db = new pg.Client({ connectionString: environment['DATABASE_URL'] })
     await db.connect()
+    if (process.env['SCREENSHOTS']) {
+      await eventually('a tick was made', async () => (await db.query('select from snapshot')).rows.length > 0)
+      // Before the first sums are made of it.
+      for (const statement of YESTERDAY) await db.query(statement)
+    }
     // Not every run of the simulator has a user like that.
     await db.query(
       `insert into session (account_id, session_id, incarnation, user_id, status, started, first_seen_at, ended_at, end_reason, revision,
@@ -194,24 +199,14 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await open('now')
     const started = () =>
       page.evaluate<string>(`getComputedStyle(document.querySelector('.time .key.started')).backgroundColor`)
-    const drawn = () =>
-      page.evaluate<string[]>(`(() => {
-        const canvas = document.querySelector('.timeline canvas')
-        const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true })
-        copy.drawImage(canvas, 0, 0)
-        const { data } = copy.getImageData(0, 0, canvas.width, canvas.height)
-        const colours = new Set()
-        for (let at = 0; at < data.length; at += 4) colours.add('rgb(' + data.slice(at, at + 3).join(', ') + ')')
-        return [...colours]
-      })()`)
-    const isDrawn = async () => (await drawn()).includes(await started())
+    const isDrawn = async () => (await coloursDrawn()).includes(await started())
 
     await eventually('as the system has it', isDrawn)
     const dark = await started()
     await page.getByRole('button', { name: 'Light', exact: true }).click()
     await eventually('as the switch has it', async () => (await started()) !== dark && (await isDrawn()))
 
-    expect(await drawn()).not.toContain(dark)
+    expect(await coloursDrawn()).not.toContain(dark)
     await page.getByRole('button', { name: 'System', exact: true }).click()
   })
 
@@ -689,6 +684,9 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
       page.evaluate<string>(`getComputedStyle(document.querySelector(\`${selector}\`)).${property}`)
     const [chosen, other] = ["nav [aria-current='page']", 'nav a:not([aria-current])']
     expect(await styleOf(chosen, 'borderBottomColor')).not.toBe(await styleOf(other, 'borderBottomColor'))
+    await eventually('the timeline is drawn in its own', async () =>
+      (await coloursDrawn()).includes('rgb(14, 127, 113)'),
+    )
     const [pressed, notPressed] = ["[aria-pressed='true']", "[aria-pressed='false']"]
     expect(await styleOf(pressed, 'backgroundColor')).not.toBe(await styleOf(notPressed, 'backgroundColor'))
   })
@@ -838,7 +836,6 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     async () => {
       const images = join(root, 'docs/images')
       const minutes = 60_000
-      for (const statement of YESTERDAY) await db.query(statement)
       // Long enough for a timeline that has something to show.
       await page.waitForTimeout(3 * minutes)
       for (const [view, colorScheme] of [
@@ -866,17 +863,30 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
 /** A day before everything began, busier at noon than at night, so that there is a curve to show. */
 const YESTERDAY = [
   `insert into session (account_id, session_id, incarnation, user_id, status, started, first_seen_at, ready_at, started_at,
-     ended_at, end_reason, revision)
+     ended_after, ended_at, end_reason, revision)
    select account_id, 'm-' || number, 1, 'user-' || number % 97, 2, true, at, at + interval '4 seconds', at + interval '9 seconds',
-     least(first, at + interval '8 minutes' + random() * interval '30 minutes'), 'gone', 4
+     ended_at - interval '5 seconds', ended_at, 'reported', 4
    from (select account_id, min(listed_at) as first from snapshot group by account_id) as began,
-     generate_series(first - interval '1 day', first - interval '1 minute', '40 seconds') with ordinality as it (at, number)
+     generate_series(first - interval '1 day', first - interval '1 minute', '40 seconds') with ordinality as it (at, number),
+     lateral (select least(first, at + interval '8 minutes' + random() * interval '30 minutes') as ended_at) as its_end
    where random() < 0.5 - 0.38 * cos((extract(hour from at) - 3) * pi() / 12)`,
   `insert into snapshot (account_id, listed_at, outcome, session_count, duration_ms)
    select account_id, at, 'unchanged', 0, 40
    from (select account_id, min(listed_at) as first from snapshot group by account_id) as began,
      generate_series(first - interval '1 day', first - interval '5 seconds', '10 seconds') as at`,
 ]
+
+/** All colours that the timeline is drawn in. */
+const coloursDrawn = () =>
+  page.evaluate<string[]>(`(() => {
+    const canvas = document.querySelector('.timeline canvas')
+    const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true })
+    copy.drawImage(canvas, 0, 0)
+    const { data } = copy.getImageData(0, 0, canvas.width, canvas.height)
+    const colours = new Set()
+    for (let at = 0; at < data.length; at += 4) colours.add('rgb(' + data.slice(at, at + 3).join(', ') + ')')
+    return [...colours]
+  })()`)
 
 async function watched(context: BrowserContext): Promise<Page> {
   const opened = await context.newPage()

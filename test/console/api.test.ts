@@ -344,6 +344,16 @@ describe('an endpoint', () => {
     expect([removed, gone.status, gone.code]).toEqual([{ removed: added.id }, 404, 'not_found'])
   })
 
+  it('is in the list as it is after a change, at once', async () => {
+    const { id } = await send<schemas.AddedEndpoint>('POST', '/api/endpoints', { url: 'http://127.0.0.1:9/' })
+    const states = async () => (await get<schemas.Endpoints>('/api/endpoints')).endpoints.map(({ state }) => state)
+
+    const before = await states()
+    await send('POST', `/api/endpoints/${id}/pause`)
+
+    expect([before, await states()]).toEqual([['active'], ['paused']])
+  })
+
   it('has a URL whose path and query are for who may write alone', async () => {
     const url = 'http://127.0.0.1:9/hooks/a-token?b=another'
     const { id } = await send<schemas.AddedEndpoint>('POST', '/api/endpoints', { url })

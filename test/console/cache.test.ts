@@ -75,6 +75,17 @@ it('a clock that is set back makes nothing last', async () => {
   expect([before, after, soon]).toEqual([1, 2, 2])
 })
 
+it('what is cleared is read anew, and a read that was under way is not taken for a new one', async () => {
+  const cached = openCache(() => 0)
+  const { read } = counting()
+
+  const before = cached('a', { forMs: 100 }, read)
+  cached.clear()
+  const after = cached('a', { forMs: 100 }, read)
+
+  expect(await Promise.all([before, after, cached('a', { forMs: 100 }, read)])).toEqual([1, 2, 2])
+})
+
 it('what is of another version is read anew at once', async () => {
   const cached = openCache(() => 0)
   const { read } = counting()

@@ -15,7 +15,10 @@ function introduce(): void {
       me.set(answer)
     },
     (error: unknown) => {
-      if (error instanceof Refused && error.status === 401) return me.set(null)
+      if (error instanceof Refused && error.status === 401) {
+        lostSince.set(undefined)
+        return me.set(null)
+      }
       loseServer()
       setTimeout(introduce, RETRY_MS)
     },

@@ -7,8 +7,8 @@ import { usePoll } from './poll.ts'
 interface Pages<Page, Row> {
   /** The first page. */
   answer: Page | undefined
-  /** The rows that were asked for, with those of the first page as it was then. */
-  more: readonly Row[]
+  /** The rows of the first page as it is now, and those below it that were asked for. */
+  rows: readonly Row[]
   /** Where the next page begins; null: there is none. */
   next: string | null
   error: unknown
@@ -16,10 +16,17 @@ interface Pages<Page, Row> {
   loadMore: () => void
 }
 
+/** What a list's rows are, and which come below another one. */
+interface Order<Page, Row> {
+  rowsOf: (page: Page) => readonly Row[]
+  keyOf: (row: Row) => string
+  isBelow: (row: Row, other: Row) => boolean
+}
+
 /** The pages of what `at` gives the address of, by cursor. Another list forgets the pages of the last one. */
 export function usePages<Page extends { next: string | null }, Row>(
   at: (cursor?: string) => Address<Page>,
-  rowsOf: (page: Page) => readonly Row[],
+  { rowsOf, keyOf, isBelow }: Order<Page, Row>,
   everyMs: number,
 ): Pages<Page, Row> {
   const first = at()
@@ -28,13 +35,19 @@ export function usePages<Page extends { next: string | null }, Row>(
   const { busy, error: moreError, act } = useAct()
   // More of another list may come after this one was asked for.
   const more = loaded?.address === first.address ? loaded : undefined
-  const next = more ? more.next : (answer?.next ?? null)
+  const hasMore = answer !== undefined && answer.next !== null
+  const next = hasMore ? (more ?? answer).next : null
+  const top = answer ? rowsOf(answer) : []
+  const known = new Set(top.map(keyOf))
+  const last = top.at(-1)
+  // What is new pushes the end of the first page into the second; what fits no more leaves the first.
+  const below = more?.rows.filter((row) => (!last || isBelow(row, last)) && !known.has(keyOf(row))) ?? []
+  const rows = hasMore ? [...top, ...below] : top
   const loadMore = () =>
     act(async () => {
       if (next === null) return
       const page = await get(at(next))
-      const known = more?.rows ?? (answer ? rowsOf(answer) : [])
-      setLoaded({ address: first.address, rows: [...known, ...rowsOf(page)], next: page.next })
+      setLoaded({ address: first.address, rows: [...(more?.rows ?? top), ...rowsOf(page)], next: page.next })
     })
-  return { answer, more: more?.rows ?? [], next, error: error ?? moreError, busy, loadMore }
+  return { answer, rows, next, error: error ?? moreError, busy, loadMore }
 }

@@ -21,6 +21,8 @@ export interface Palette {
 export function readPalette(): Palette {
   // As a property's value `light-dark(…)` is mere text; a colour it becomes where an element has it.
   const probe = document.documentElement.appendChild(document.createElement('i'))
+  // A canvas cannot be in the colours of the system, and in these alone nothing on it could be told apart.
+  probe.style.forcedColorAdjust = 'none'
   const of = (name: string) => {
     probe.style.color = `var(--${name})`
     return getComputedStyle(probe).color

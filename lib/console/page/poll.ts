@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks'
 import { type Address, fetchIfChanged, Refused } from './api.ts'
 import { cell } from './cell.ts'
-import { loseServer, lostSince } from './state.ts'
+import { heardAt, loseServer, lostSince } from './state.ts'
 
 /** What is known of an address: the last answer, and what went wrong since. */
 interface Looked<T> {
@@ -39,7 +39,8 @@ export function poll<T>(
     const mine = new AbortController()
     looking = mine
     isAsked = false
-    const late = setTimeout(loseServer, LATE_MS)
+    // Others may have been answered meanwhile.
+    const late = setTimeout(() => void (Date.now() - heardAt.get() >= LATE_MS && loseServer()), LATE_MS)
     try {
       const found = await fetchIfChanged(looked, etag, mine.signal)
       if (mine.signal.aborted) return

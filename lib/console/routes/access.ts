@@ -14,7 +14,7 @@ export const accessRoutes = [
     answer: schemas.health,
     others: { 503: 'It does not' },
     handle: async ({ services: { db, cached }, c }) => {
-      const ok = await cached('health', { forMs: HEALTH_MS }, () => inTime(askDatabase(db))).then(
+      const ok = await cached('health', { forMs: HEALTH_MS, rest: 0 }, () => inTime(askDatabase(db))).then(
         () => true,
         () => false,
       )

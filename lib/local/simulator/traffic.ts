@@ -43,8 +43,8 @@ export const lively: { settings: Partial<Settings>; traffic: TrafficOptions } = 
     sessionsPerMinute: 40,
     initialSessions: 10,
     lengthSeconds: [10, 60],
-    leakedShare: 0.04,
-    abandonedShare: 0.04,
+    leakedShare: 0.02,
+    abandonedShare: 0.02,
     displacedShare: 0.08,
   },
 }

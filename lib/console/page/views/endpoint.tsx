@@ -108,16 +108,15 @@ function Deliveries({ endpoint, hasDead }: { endpoint: string; hasDead: boolean 
   const t = useText()
   const [state, setState] = useState<(typeof STATES)[number]>(hasDead ? 'dead' : 'delivered')
   const [asked, setAsked] = useState<Delivery>()
-  const { answer, more, next, error, busy, loadMore } = usePages(
+  const { answer, rows, next, error, busy, loadMore } = usePages(
     (cursor) => queries.deliveries({ endpoint, state, limit: '50', ...(cursor !== undefined && { cursor }) }),
-    ({ deliveries }) => deliveries,
+    {
+      rowsOf: ({ deliveries }) => deliveries,
+      keyOf: ({ id }) => id,
+      isBelow: (one, other) => Number(one.id) < Number(other.id),
+    },
     POLL_MS,
   )
-  // What is new pushes the end of the first page into the second; what left this state leaves the first.
-  const first = answer?.deliveries ?? []
-  const end = Number(first.at(-1)?.id ?? Infinity)
-  const later = answer?.next == null ? [] : more.filter(({ id }) => Number(id) < end)
-  const rows = [...first, ...later]
   return (
     <Card
       title={t.endpoints.deliveries}

@@ -105,14 +105,11 @@ function Found({ query }: { query: Query }) {
     ...(Object.fromEntries(FIELDS.flatMap((name) => (query[name] ? [[name, query[name]]] : []))) as SessionsQuery),
     ...(chosen !== undefined && { account: chosen }),
   }
-  const { answer, more, next, error, busy, loadMore } = usePages(
+  const { answer, rows, next, error, busy, loadMore } = usePages(
     (cursor) => queries.sessions({ ...asked, ...(cursor !== undefined && { cursor }) }),
-    ({ sessions }) => sessions,
+    { rowsOf: ({ sessions }) => sessions, keyOf, isBelow: (one, other) => one.firstSeenAt <= other.firstSeenAt },
     POLL_MS,
   )
-  // What is new pushes the end of the first page into the second.
-  const rows = [...new Map([...more, ...(answer?.sessions ?? [])].map((one) => [keyOf(one), one])).values()]
-  rows.sort((a, b) => (a.firstSeenAt < b.firstSeenAt ? 1 : -1))
   const isOne = useCell(me)?.accounts.length === 1
   return (
     <Card
