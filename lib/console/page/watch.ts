@@ -35,8 +35,10 @@ const WEEK_MS = 7 * 86_400_000
 
 /** What to warn of: all that is not seen, but for accounts that nobody has listed for a week while others are seen. */
 export function warningsOf(ticks: readonly LastTick[], now: number): Blind[] {
-  const blind = blindOf(ticks, now)
-  if (blind.filter(({ why }) => why !== 'incomplete').length === ticks.length) return blind
-  const lastAt = new Map(ticks.map(({ account, listedAt, goodAt }) => [account, listedAt ?? goodAt]))
-  return blind.filter(({ account }) => now - Date.parse(lastAt.get(account) ?? '') < WEEK_MS || !lastAt.get(account))
+  const others = ticks.filter(({ listedAt, goodAt }) => {
+    const last = listedAt ?? goodAt
+    return last === null || now - Date.parse(last) < WEEK_MS
+  })
+  const isAnySeen = others.some((tick) => blindOf([tick], now).every(({ why }) => why === 'incomplete'))
+  return blindOf(isAnySeen ? others : ticks, now)
 }
