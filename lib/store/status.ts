@@ -3,6 +3,11 @@ import { type Kysely, sql, type Transaction } from 'kysely'
 import { clock } from './account.ts'
 import type { Database } from './database.ts'
 
+/** Whether the database answers at all. Throws what it throws. */
+export async function askDatabase(db: Kysely<Database>): Promise<void> {
+  await sql`select 1`.execute(db)
+}
+
 /** The last tick of an account, and how many seconds ago it began; all null where there was none yet. */
 export interface LastTick {
   account: string

@@ -1,5 +1,6 @@
 import { VERSION } from '../../version.ts'
-import { askDatabase, listAccounts } from '../../store/console/accounts.ts'
+import { listAccounts } from '../../store/console/accounts.ts'
+import { askDatabase } from '../../store/status.ts'
 import { route } from '../route.ts'
 import * as schemas from '../schemas.ts'
 
