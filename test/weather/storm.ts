@@ -30,6 +30,8 @@ export interface Storm {
   faults: Map<string, number>
   /** Works at full load until what happens has happened. */
   during: (happens: () => Promise<void>) => Promise<void>
+  /** Waits for so many more ticks that find something new and commit it: how fast they come is the machine's affair. */
+  moreCommits: (ticks: number) => Promise<void>
   /** Lets everything be told, with nothing in the way, and gives what the oracles find. */
   breaches: () => Promise<string[]>
   /** What it was, in one line. */
@@ -121,6 +123,11 @@ export async function openStorm(url: string, options: { through?: string; pool?:
         await working
         clearInterval(passTime)
       }
+    },
+    moreCommits: (ticks) => {
+      const committed = () => counts['tick committed'] ?? 0
+      const enough = committed() + ticks
+      return eventually(`${ticks} ticks commit`, () => committed() >= enough, 60_000)
     },
     breaches: async () => {
       receivers.moods.clear()
