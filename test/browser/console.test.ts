@@ -89,6 +89,10 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
 
   test('its link shows sessions come and go within ten seconds, and works once', async () => {
     desk = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: 'en-GB' })
+    // The browser's own start is not ours.
+    const other = await desk.newPage()
+    await other.goto(`${url}/healthz`)
+    await other.close()
     page = await watched(desk)
     const openedAt = Date.now()
 
@@ -290,6 +294,27 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await page.evaluate('new Promise(requestAnimationFrame)')
 
     expect(await page.getByRole('link', { name: /one/ }).count()).toBe(0)
+  })
+
+  test('deliveries: that more of one state could not be had is not told of another', async () => {
+    const fails = { status: 500, json: { error: { code: 'internal', message: 'no more to be had' } } }
+    await page.route('**/api/deliveries?*', async (route) => {
+      const asked = route.request().url()
+      await route.fulfill(asked.includes('cursor') ? fails : { json: { deliveries: [], next: '2' } })
+    })
+    await open('endpoints')
+    const endpoint = page.getByRole('link', { name: /^Open / })
+    await endpoint.first().click()
+    await page.getByRole('button', { name: 'Show more' }).click()
+    const told = page.getByRole('alert').getByText('no more to be had')
+    await told.waitFor()
+
+    await page.getByRole('button', { name: 'Pending', exact: true }).click()
+
+    const more = page.getByRole('button', { name: 'Show more' })
+    await eventually('more can be asked for anew', async () => (await told.count()) === 0 && (await more.count()) === 1)
+    expect(await told.count()).toBe(0)
+    complaints = complaints.filter((line) => !line.includes('500'))
   })
 
   test('history: the life of a session has its events, and each attempt to deliver them', async () => {
@@ -549,7 +574,7 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     )
     await db.query(
       `insert into snapshot (account_id, listed_at, outcome, session_count, duration_ms, error)
-       values ($1, now() - interval '1 minute', 'failed', null, 5, 'api_unreachable: no answer')`,
+       values ($1, now() - interval '1 minute', 'failed', null, 5, 'api_refused: listsessionofuin answered code 100005 (no)')`,
       [rows[0]?.id],
     )
 
@@ -560,7 +585,10 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await open('now')
     await page.getByText(/^As of .*: not all was seen since/).waitFor()
     await open('watching')
-    await page.getByRole('table').getByText('api_unreachable').first().waitFor()
+    for (const table of ['Accounts', 'Failed and incomplete']) {
+      const row = page.getByRole('table', { name: table }).getByRole('row').filter({ hasText: 'api_refused 100005' })
+      await row.getByText('Check IVH_APPKEY and IVH_ACCESS_TOKEN').waitFor()
+    }
     expect(await page.getByText(/^Not watching/).count()).toBe(1)
 
     await db.query(`delete from snapshot where account_id = $1`, [rows[0]?.id])

@@ -32,6 +32,7 @@ export function usePages<Page extends { next: string | null }, Row>(
   const first = at()
   const { answer, error } = usePoll(first, everyMs)
   const [loaded, setLoaded] = useState<{ address: string; rows: readonly Row[]; next: string | null }>()
+  const [askedOf, setAskedOf] = useState('')
   const { busy, error: moreError, act } = useAct()
   // More of another list may come after this one was asked for.
   const more = loaded?.address === first.address ? loaded : undefined
@@ -46,8 +47,10 @@ export function usePages<Page extends { next: string | null }, Row>(
   const loadMore = () =>
     act(async () => {
       if (next === null) return
+      setAskedOf(first.address)
       const page = await get(at(next))
       setLoaded({ address: first.address, rows: [...(more?.rows ?? top), ...rowsOf(page)], next: page.next })
     })
-  return { answer, rows, next, error: error ?? moreError, busy, loadMore }
+  const ownError = askedOf === first.address ? moreError : undefined
+  return { answer, rows, next, error: error ?? ownError, busy, loadMore }
 }
