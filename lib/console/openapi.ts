@@ -18,6 +18,29 @@ const MEANINGS: Record<number, string> = {
   503: 'The database does not answer, or lacks tables: `database_unreachable`, `not_migrated`, `config_invalid`',
 }
 
+/** What is asked by; each means the same in every route. */
+const PARAMETERS: Record<string, string> = {
+  account: "An account's name; if it is left out, all of them, and the only one for what is of one",
+  after: 'The position of the last event that is known: `next` of the answer before',
+  at: 'A moment: the sessions that lived then, as they looked then',
+  channels: 'How many channels were bought',
+  cursor: '`next` of the answer before',
+  endpoint: "An endpoint's id",
+  from: 'Where the time looked at begins',
+  id: 'The id of what the path names',
+  incarnation: 'Which of the sessions that had this id, from 1 on',
+  limit: 'At most so many',
+  name: "A report's name, of /api/reports",
+  once: 'The code of a link that is good for once',
+  reason: 'Only sessions that ended so',
+  session: "A session's id, the whole of it",
+  state: 'Only those in this state',
+  timezone: 'Where days begin, such as Asia/Shanghai; if it is left out, where the database says',
+  to: 'Where the time looked at ends: not included',
+  unmasked: 'With stream addresses, for tokens of CONSOLE_WRITE_TOKENS',
+  user: "A user's id, the whole of it",
+}
+
 /** The document of these routes. */
 export function openApi(routes: readonly Route[]): Json {
   const paths: Record<string, Json> = {}
@@ -106,6 +129,7 @@ function parametersOf(schema: v.GenericSchema | undefined, where: 'path' | 'quer
     // In a query everything is a text, a default too.
     const isText = of.type === 'string' || of.default === undefined
     const known = isText ? of : { ...of, default: JSON.parse(String(of.default)) as unknown }
-    return { name, in: where, required: where === 'path' || required.includes(name), schema: known }
+    const isRequired = where === 'path' || required.includes(name)
+    return { name, in: where, description: PARAMETERS[name], required: isRequired, schema: known }
   })
 }

@@ -187,12 +187,18 @@ const sessionEntries = {
 }
 export const session = v.object(sessionEntries)
 
+/** Of a tick that failed. */
+const fault = {
+  /** Its code. */
+  error: v.nullable(v.string()),
+  /** What the API answered, where it refused. */
+  apiCode: v.nullable(v.number()),
+}
 export const lastTick = v.object({
   account: v.string(),
   listedAt: v.nullable(time),
   outcome: v.nullable(v.picklist(['committed', 'unchanged', 'incomplete', 'failed'])),
-  /** The code of its fault. */
-  error: v.nullable(v.string()),
+  ...fault,
   /** When the last one began that had a listing. */
   goodAt: v.nullable(time),
   /** From then on nobody watches: a minute, or twice the time that usually passes, after `goodAt`. */
@@ -407,8 +413,8 @@ export const watching = v.object({
       /** The worst of them. */
       outcome: v.picklist(['committed', 'unchanged', 'incomplete', 'failed']),
       count,
-      /** The code of the last fault among them. */
-      error: v.nullable(v.string()),
+      /** The last among them. */
+      ...fault,
     }),
   ),
   /** Times without a complete listing of more than two minutes, the newest 1,000; `to` is null while it lasts. */

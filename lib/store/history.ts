@@ -58,6 +58,8 @@ export interface EventPage {
   events: { position: number; body: string }[]
   /** Ask for those after this one next. */
   next: number
+  /** The position of the last event: a cursor beyond it is of another history. */
+  head: number
   /** The position before the oldest event that is kept: a cursor below it has missed some. */
   floor: number
   truncated: boolean
@@ -83,7 +85,8 @@ export async function listEvents(
   const [account] = kept.rows
   // Where no event is kept any more, all there ever were are below it.
   const floor = account ? (account.oldest ?? account.position + 1) - 1 : 0
-  return { events, next: events.at(-1)?.position ?? Math.max(page.after, floor), floor, truncated: page.after < floor }
+  const next = events.at(-1)?.position ?? Math.max(page.after, floor)
+  return { events, next, head: account?.position ?? 0, floor, truncated: page.after < floor }
 }
 
 /** One event for one endpoint, as people ask for it. */

@@ -293,6 +293,16 @@ describe('events', () => {
 
     expect([first.next, rest.next, first.floor, first.truncated]).toEqual([3, 5, 0, false])
     expect([...first.events, ...rest.events].map(({ subject }) => subject)).toEqual(['m1', 'm2', 'm3', 'm4', 'm5'])
+    expect(await get<schemas.Events>('/api/events?after=5')).toMatchObject({ events: [], next: 5, truncated: false })
+  })
+
+  it('are refused to a cursor of another history, which would miss those that come in its place', async () => {
+    await seed(world.db, { sessions: 1 })
+
+    const [last, beyond] = [await console.ask('/api/events?after=1'), await console.ask('/api/events?after=2')]
+
+    expect([last.status, beyond.status, beyond.code]).toEqual([200, 400, 'input_invalid'])
+    expect(beyond.text).toContain('whose position is 1')
   })
 
   it('of several accounts need the name of one', async () => {
@@ -581,7 +591,7 @@ describe('watching', () => {
           outcome: isFailed ? ('failed' as const) : ('unchanged' as const),
           session_count: isFailed ? null : 0,
           duration_ms: 5,
-          error: isFailed ? 'api_unreachable: no answer' : null,
+          error: isFailed ? 'api_refused: listsessionofuin answered code 100005 (rtmp://a.example/b); check' : null,
         })),
       )
       .execute()
@@ -590,10 +600,10 @@ describe('watching', () => {
     const seen = await get<schemas.Watching>(`/api/watching?from=${encodeURIComponent(from)}`)
 
     expect(seen.bucketSeconds).toBe(30)
-    expect(seen.ticks.map(({ outcome, count, error }) => [outcome, count, error])).toEqual([
-      ['failed', 3, 'api_unreachable'],
-      ['unchanged', 1, null],
-      ['committed', 1, null],
+    expect(seen.ticks.map(({ outcome, count, error, apiCode }) => [outcome, count, error, apiCode])).toEqual([
+      ['failed', 3, 'api_refused', 100_005],
+      ['unchanged', 1, null, null],
+      ['committed', 1, null, null],
     ])
     expect([seen.failed, seen.incomplete, seen.accounts.length]).toEqual([1, 0, 1])
     const tens = (gap: { from: string | null; to: string | null }) =>

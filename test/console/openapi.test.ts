@@ -21,6 +21,7 @@ import { type Answer, cookieOf, openTestConsole, type Question, READ, WRITE } fr
 
 interface Operation {
   operationId: string
+  parameters: { name: string; description?: string }[]
   requestBody?: { required: boolean }
   responses: Record<string, { content?: Record<string, { schema: object }> }>
 }
@@ -227,6 +228,13 @@ describe('the OpenAPI document', () => {
   it('has an example here for every route, or a new one would be believed', () => {
     expect(operations.map(({ operationId }) => operationId).sort()).toEqual(Object.keys(examples()).sort())
     expect(operations).toHaveLength(ROUTES.length)
+  })
+
+  it('says of everything that can be asked by what it is', () => {
+    const parameters = operations.flatMap(({ parameters: asked }) => asked)
+
+    expect(parameters.length).toBeGreaterThan(30)
+    expect(parameters.filter(({ description = '' }) => description === '')).toEqual([])
   })
 
   it('has the version of the package', () => {

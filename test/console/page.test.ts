@@ -153,6 +153,7 @@ describe('an account is not seen', () => {
     listedAt: '2026-11-22T09:59:58.000Z',
     outcome: 'unchanged',
     error: null,
+    apiCode: null,
     goodAt: '2026-11-22T09:59:58.000Z',
     lateAt: '2026-11-22T10:00:58.000Z',
   } as const
@@ -177,7 +178,13 @@ describe('an account is not seen', () => {
 })
 
 it('is blind since it was last seen, unless its list was merely incomplete', () => {
-  const tick = { listedAt: '2026-11-22T09:59:58.000Z', goodAt: '2026-11-22T09:50:00.000Z', lateAt: null, error: null }
+  const tick = {
+    listedAt: '2026-11-22T09:59:58.000Z',
+    goodAt: '2026-11-22T09:50:00.000Z',
+    lateAt: null,
+    error: null,
+    apiCode: null,
+  }
 
   const since = blindSinceOf(
     [
@@ -194,7 +201,7 @@ it('is blind since it was last seen, unless its list was merely incomplete', () 
 
 it('warns of what is not seen, and of no account that nobody has listed for a week while others are seen', () => {
   const now = Date.parse('2026-11-22T10:00:00Z')
-  const tick = { outcome: 'committed', error: null } as const
+  const tick = { outcome: 'committed', error: null, apiCode: null } as const
   const at = (account: string, listedAt: string | null) => ({
     ...tick,
     account,

@@ -271,6 +271,13 @@ export const chinese: Text = {
     stop: '停止',
   },
   ticks: { committed: '有变化', unchanged: '无变化', incomplete: '不完整', failed: '失败' },
+  cures: {
+    api_unreachable: 'API 未及时应答，下次成功的监测会补上；如果持续，请检查 IVH_BASE_URL。',
+    api_answer_invalid: '应答不符合 API 的格式；如果持续，请检查 IVH_BASE_URL。',
+    api_refused: 'API 拒绝了请求，原因见其错误码。',
+    'api_refused 100005': '请检查 IVH_APPKEY 和 IVH_ACCESS_TOKEN，以及时钟误差是否在 5 分钟以内。',
+    database_unreachable: '数据库连接中断，下次成功的监测会补上；如果持续，请检查 DATABASE_URL。',
+  },
   watching: {
     lead: '绿色表示取得了列表；空白表示没有监测，此时没有消息不代表没有变化。超过 2 分钟没有完整列表算作空档。',
     accounts: '账号',

@@ -282,6 +282,14 @@ export const english = {
     stop: 'Stop',
   },
   ticks: { committed: 'Changes', unchanged: 'No change', incomplete: 'Incomplete', failed: 'Failed' },
+  /** By the code of a tick's fault, and what the API answered. */
+  cures: {
+    api_unreachable: 'The API did not answer in time. The next good tick catches up; if it lasts, check IVH_BASE_URL.',
+    api_answer_invalid: 'What answered does not speak as the API does. If it lasts, check IVH_BASE_URL.',
+    api_refused: 'The API refused; its code says why.',
+    'api_refused 100005': 'Check IVH_APPKEY and IVH_ACCESS_TOKEN, and that the clock is right to 5 minutes.',
+    database_unreachable: 'The database was lost; the next good tick catches up. If it lasts, check DATABASE_URL.',
+  },
   watching: {
     lead: 'Green: the list was seen. Nothing there: nobody watched, and silence means nothing. A gap is over 2 minutes without a complete list.',
     accounts: 'Accounts',

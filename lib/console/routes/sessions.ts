@@ -80,7 +80,11 @@ export const sessionRoutes = [
       }
       if (account === undefined) return { events: [], next: after, floor: 0, truncated: false, masked: !unmasked }
       if (!names.includes(account)) throw unknownAccount()
-      const { events, ...page } = await listEvents(db, { account, after, limit })
+      const { events, head, ...page } = await listEvents(db, { account, after, limit })
+      if (after > head) {
+        const cure = 'was the database restored, or is it another? Begin again with after=0'
+        throw new AppError('input_invalid', `after is beyond the last event, whose position is ${head}: ${cure}`)
+      }
       const bodies = events.map(({ body }) => JSON.parse(body) as Body)
       return { ...page, events: unmasked ? bodies : bodies.map(masked), masked: !unmasked }
     },

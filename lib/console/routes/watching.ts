@@ -34,7 +34,7 @@ export const watchingRoutes = [
         to: seen.span.to,
         accounts: watched.map(({ tick }) => tick),
         bucketSeconds: seen.bucketSeconds,
-        ticks: seen.buckets.map(({ at, outcome, count, error }) => ({ at, outcome, count, error })),
+        ticks: seen.buckets.map(({ at, outcome, count, error, apiCode }) => ({ at, outcome, count, error, apiCode })),
         gaps: seen.gaps,
         incomplete: seen.buckets.reduce((sum, { incomplete }) => sum + incomplete, 0),
         failed: seen.buckets.reduce((sum, { failed }) => sum + failed, 0),

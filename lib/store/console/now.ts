@@ -3,7 +3,7 @@ import { type Kysely, sql } from 'kysely'
 import type { Database } from '../database.ts'
 import type { SessionView } from '../history.ts'
 import type { LastTick } from '../status.ts'
-import { SESSION_COLUMNS, type SessionRow, viewOf } from './view.ts'
+import { faultColumns, SESSION_COLUMNS, type SessionRow, viewOf } from './view.ts'
 
 /** An account as it is watched. */
 export interface Watched {
@@ -11,7 +11,7 @@ export interface Watched {
   /** A text that is equal while no live session of it changed. */
   version: string
   /** From `lateAt` on nobody watches it: a minute, or twice the time that usually passes, after the last listing. */
-  tick: Omit<LastTick, 'ageSeconds'> & { lateAt: Date | null }
+  tick: Omit<LastTick, 'ageSeconds'> & { lateAt: Date | null; apiCode: number | null }
 }
 
 /** So many of the last ticks tell how much time usually passes between two. */
@@ -21,7 +21,7 @@ const USUAL_TICKS = 21
 export async function readWatched(db: Kysely<Database>, account?: string): Promise<Watched[]> {
   const { rows } = await sql<Omit<Watched, 'tick'> & Watched['tick']>`
     select account.id, account.name as account, last.listed_at as "listedAt", last.outcome,
-      substring(last.error from '^[A-Za-z_]+') as error, account.listed_at as "goodAt",
+      ${faultColumns(sql`last.error`)}, account.listed_at as "goodAt",
       account.listed_at + greatest(interval '1 minute', 2 * usual.distance) as "lateAt",
       -- What no listing since had otherwise; where something about it is open, each may have.
       account.id || ':' || account.position || ':' || coalesce(account.digest, account.listed_at::text, '') as version

@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import type { Database } from '../database.ts'
+import { faultColumns } from './view.ts'
 
 /** The ticks of some seconds, of all accounts asked for. */
 export interface TickBucket {
@@ -9,6 +10,8 @@ export interface TickBucket {
   count: number
   /** The code of the last fault among them. */
   error: string | null
+  /** What the API answered, where it refused. */
+  apiCode: number | null
   incomplete: number
   failed: number
 }
@@ -31,7 +34,7 @@ export async function readTicks(
         max(array_position(array['unchanged', 'committed', 'incomplete', 'failed'], outcome))] as outcome,
       count(*) as count, count(*) filter (where outcome = 'incomplete') as incomplete,
       count(*) filter (where outcome = 'failed') as failed,
-      substring((array_agg(error order by snapshot.listed_at desc) filter (where error is not null))[1] from '^[A-Za-z_]+') as error
+      ${faultColumns(sql`(array_agg(error order by snapshot.listed_at desc) filter (where error is not null))[1]`)}
     from account join snapshot on account_id = account.id
     where (${account ?? null}::text is null or account.name = ${account ?? null})
       and snapshot.listed_at >= ${from} and snapshot.listed_at < ${to}

@@ -141,14 +141,14 @@ function Accounts({ ticks }: { ticks: readonly LastTick[] }) {
           {
             head: t.delivery.outcome,
             wide: true,
-            cell: ({ outcome, error }) => (
+            cell: ({ outcome, error, apiCode }) => (
               <>
                 {outcome === null ? <Name of={null} /> : t.ticks[outcome]}
                 {error !== null && (
-                  <span class="error">
+                  <>
                     {' '}
-                    <Name of={error} mono />
-                  </span>
+                    <Trouble error={error} apiCode={apiCode} />
+                  </>
                 )}
               </>
             ),
@@ -157,6 +157,19 @@ function Accounts({ ticks }: { ticks: readonly LastTick[] }) {
         ]}
       />
     </Card>
+  )
+}
+
+/** What a tick failed with, and what to do about it. */
+function Trouble({ error, apiCode }: { error: string; apiCode: number | null }) {
+  const t = useText()
+  const cures: Partial<Record<string, string>> = t.cures
+  const cure = cures[`${error} ${apiCode}`] ?? cures[error]
+  return (
+    <span class="error">
+      <Name of={apiCode === null ? error : `${error} ${apiCode}`} mono />
+      {cure !== undefined && <span class="muted"> {cure}</span>}
+    </span>
   )
 }
 
@@ -262,7 +275,11 @@ function Troubles({ watching }: { watching: Watching }) {
               cell: ({ outcome }) => <Badge tone={TONES[outcome]}>{t.ticks[outcome]}</Badge>,
             },
             { head: t.watching.ticks, wide: true, number: true, cell: ({ count }) => formatCount(count, spoken) },
-            { head: t.session.error, cell: (tick) => <Name of={tick.error} mono /> },
+            {
+              head: t.session.error,
+              cell: ({ error, apiCode }) =>
+                error === null ? <Name of={null} /> : <Trouble error={error} apiCode={apiCode} />,
+            },
           ]}
         />
       )}
