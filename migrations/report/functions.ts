@@ -220,7 +220,7 @@ export const FUNCTIONS: ReportFunction[] = [
     about:
       'Sessions that held a channel for nothing, of those that lived since a time (default: those that live now), for certain: preparing for longer than it ever takes, ready for long and never started, or alive for very long. Each is given once, by the first of these that it is: leak is preparing, unstarted or alive. held_since is when it was first seen, or of an unstarted one when it was ready; held_seconds are all that it held, also before since.',
     takes: `since timestamptz default now(), preparing_for interval default interval '2 minutes',
-      unstarted_for interval default interval '10 minutes', alive_for interval default interval '4 hours'`,
+      unstarted_for interval default interval '5 minutes', alive_for interval default interval '4 hours'`,
     gives: `account text, session_id text, incarnation integer, user_id text, project_id text, asset_key text, leak text,
       held_since timestamptz, held_seconds numeric, is_live boolean`,
     as: `

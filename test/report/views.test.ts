@@ -191,6 +191,8 @@ describe('report.leaks', () => {
         { ...open, firstSeenAt: 2, readyAt: 3, startedAt: null },
         { ...open, firstSeenAt: 4, readyAt: 5, startedAt: 6 },
         { ...whole, firstSeenAt: 5, readyAt: 6, startedAt: 7, endedAfter: 20_000, endedAt: 20_100 },
+        // As the API ends one that is idle.
+        { ...whole, firstSeenAt: 6, readyAt: 7, startedAt: null, endedAfter: 605, endedAt: 610 },
         whole,
       ],
       at(50_000),
@@ -201,6 +203,7 @@ describe('report.leaks', () => {
       { session_id: 'm1', leak: 'unstarted', held_since: at(3), held: 49_997, is_live: true },
       { session_id: 'm2', leak: 'alive', held_since: at(4), held: 49_996, is_live: true },
       { session_id: 'm3', leak: 'alive', held_since: at(5), held: 19_995, is_live: false },
+      { session_id: 'm4', leak: 'unstarted', held_since: at(7), held: 598, is_live: false },
     ])
     expect((await leaks(20_101)).map(({ session_id }) => session_id)).toEqual(['m0', 'm1', 'm2'])
   })
@@ -209,7 +212,7 @@ describe('report.leaks', () => {
     await writePast(
       db,
       [
-        { ...whole, readyAt: 220, startedAt: null, endedAfter: 820, endedAt: 830 },
+        { ...whole, readyAt: 220, startedAt: null, endedAfter: 520, endedAt: 530 },
         { ...whole, endedAfter: 14_500, endedAt: 14_510 },
       ],
       at(50_000),

@@ -77,7 +77,7 @@ export const chinese: Text = {
     asOf: (at) => `截至 ${at}，此后未能完整监测。`,
     lastDay: '最近 24 小时',
     leaks: '占用泄漏',
-    noLeaks: '无。准备超过 2 分钟、就绪超过 10 分钟仍未开始、或存续超过 4 小时的会话算作泄漏。',
+    noLeaks: '无。准备超过 2 分钟、就绪超过 5 分钟仍未开始、或存续超过 4 小时的会话算作泄漏。',
     more: (n) => `另有 ${n} 个`,
     deliveries: '投递',
     pending: '待投递',

@@ -84,7 +84,7 @@ export const english = {
     lastDay: 'Last 24 hours',
     leaks: 'Leaks',
     noLeaks:
-      'None. A session leaks that is preparing for over 2 minutes, ready for over 10 and not started, or live for over 4 hours.',
+      'None. A session leaks that is preparing for over 2 minutes, ready for over 5 and not started, or live for over 4 hours.',
     more: (n: number) => `and ${n} more`,
     deliveries: 'Deliveries',
     pending: 'Pending',
