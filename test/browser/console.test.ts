@@ -690,6 +690,31 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await db.query(`delete from account where name = 'another-account-with-a-long-name'`)
   })
 
+  test('the account that is looked at stands in the address: a reload keeps it, the way back restores it', async () => {
+    await db.query(`insert into account (name, listed_at) values ('other', now())`)
+    const choice = page.getByRole('combobox', { name: 'Account' })
+    const chosen = () => choice.inputValue()
+    await open('now')
+    await choice.waitFor()
+    await page.getByRole('navigation').getByRole('link', { name: 'Watching' }).click()
+    await choice.selectOption('other')
+    await page.getByRole('table', { name: 'Accounts' }).getByRole('row').nth(1).waitFor()
+
+    await page.reload()
+    await choice.waitFor()
+    const reloaded = [await chosen(), page.url()]
+    await page.goBack()
+    await eventually('all are looked at again', async () => (await chosen()) === '')
+    await page.goForward()
+    await eventually('one is looked at again', async () => (await chosen()) === 'other')
+    await db.query(`delete from account where name = 'other'`)
+    await page.reload()
+    await page.getByRole('table', { name: 'Accounts' }).getByText('default').waitFor()
+
+    expect(reloaded).toEqual(['other', `${url}/?account=other#/watching`])
+    expect(page.url()).toBe(`${url}/#/watching`)
+  })
+
   test('what gets the focus on the way back is not below the header', async () => {
     await page.setViewportSize({ width: 1280, height: 400 })
     await open('history')

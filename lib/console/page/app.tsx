@@ -9,7 +9,7 @@ import { Fault, sayFault } from './parts/act.tsx'
 import { Choice } from './parts/form.tsx'
 import { Name, Span } from './parts/name.tsx'
 import { changes, poll } from './poll.ts'
-import { type Route, route } from './router.ts'
+import { chooseAccount, type Route, route } from './router.ts'
 import { account, language, lastNow, lostSince, me, nowFault, serverNow, type Theme, theme, toast } from './state.ts'
 import { useText } from './text.ts'
 import { EndpointView } from './views/endpoint.tsx'
@@ -148,13 +148,18 @@ function Accounts() {
   const t = useText()
   const names = useCell(me)?.accounts ?? []
   const chosen = useCell(account)
+  // A link may be older than the accounts that there are.
+  const isUnknown = chosen !== undefined && !names.includes(chosen)
+  useEffect(() => {
+    if (isUnknown) chooseAccount(undefined)
+  }, [isUnknown])
   if (names.length < 2) return null
   return (
     <select
       class="account"
       aria-label={t.account}
       value={chosen ?? ''}
-      onChange={(event) => account.set(event.currentTarget.value || undefined)}
+      onChange={(event) => chooseAccount(event.currentTarget.value || undefined)}
     >
       <option value="">{t.allAccounts}</option>
       {names.map((name) => (

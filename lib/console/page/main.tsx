@@ -2,7 +2,7 @@ import { render } from 'preact'
 import { readMe, Refused } from './api.ts'
 import { App } from './app.tsx'
 import { runClock } from './clock.ts'
-import { followHash } from './router.ts'
+import { followAddress } from './router.ts'
 import { dressDocument, loseServer, lostSince, me } from './state.ts'
 
 const RETRY_MS = 3_000
@@ -26,7 +26,7 @@ function introduce(): void {
 }
 
 dressDocument(document.documentElement)
-followHash()
+followAddress()
 runClock()
 introduce()
 render(<App />, document.body)

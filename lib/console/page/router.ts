@@ -1,5 +1,7 @@
-// Which view is seen stands in the hash, so that the back button and a link work, and the server need not know.
+// Which view is seen stands in the hash, and of which account before it, so that the back button, a reload and a link work, and
+// the server need not know.
 import { cell } from './cell.ts'
+import { account } from './state.ts'
 
 /** A view with what it is asked for. */
 export type Route =
@@ -61,17 +63,28 @@ export const route = cell<Route>({ view: 'now' })
 /** The search that the session which is seen was opened from; the empty one, where it was opened from elsewhere. */
 export const searched = cell<Route & { view: 'history' }>({ view: 'history', query: {} })
 
-/** Follows the hash from now on. */
-export function followHash(): void {
+/** Follows the address from now on. */
+export function followAddress(): void {
   const look = () => {
+    account.set(new URLSearchParams(location.search).get('account') ?? undefined)
     const [before, seen] = [route.get(), parseRoute(location.hash)]
     if (seen.view === 'session' && before.view !== 'session') {
       searched.set(before.view === 'history' ? before : { view: 'history', query: {} })
     }
     route.set(seen)
   }
-  addEventListener('hashchange', look)
+  // A hashchange does not come where what stands before the hash changes, too.
+  addEventListener('popstate', look)
   look()
+}
+
+/** Looks at one account; undefined: at all. */
+export function chooseAccount(name: string | undefined): void {
+  const address = new URL(location.href)
+  if (name === undefined) address.searchParams.delete('account')
+  else address.searchParams.set('account', name)
+  history.replaceState(null, '', address)
+  account.set(name)
 }
 
 /** Goes to a route. */
