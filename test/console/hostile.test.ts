@@ -83,7 +83,7 @@ describe('a question that nobody should ask', () => {
     ['an endless limit', '/api/sessions?limit=Infinity', 400],
     ['a half', '/api/events?after=1.5', 400],
     ['a position beyond all numbers', `/api/events?after=${'9'.repeat(16)}`, 400],
-    ['the last position there can be', '/api/events?after=9007199254740991', 200],
+    ['the last position there can be', '/api/events?after=9007199254740991', 400],
     ['an incarnation beyond all', '/api/sessions/default/m2/2147483648', 400],
     ['a cursor that is none', '/api/sessions?cursor=abc', 400],
     ['a cursor beyond all time', '/api/sessions?cursor=999999999999999.1', 200],
