@@ -893,6 +893,7 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
       const minutes = 60_000
       // Long enough for a timeline that has something to show.
       await page.waitForTimeout(3 * minutes)
+      expect((await db.query(LEAKED)).rowCount).toBeGreaterThan(0)
       for (const [view, colorScheme] of [
         ['now', 'light'],
         ['history', 'light'],
@@ -925,11 +926,25 @@ const YESTERDAY = [
      generate_series(first - interval '1 day', first - interval '1 minute', '40 seconds') with ordinality as it (at, number),
      lateral (select least(first, at + interval '8 minutes' + random() * interval '30 minutes') as ended_at) as its_end
    where random() < 0.5 - 0.38 * cos((extract(hour from at) - 3) * pi() / 12)`,
-  `insert into snapshot (account_id, listed_at, outcome, session_count, duration_ms)
-   select account_id, at, 'unchanged', 0, 40
+  `insert into snapshot (account_id, listed_at, outcome, session_count, duration_ms, error)
+   select account_id, at, outcome, case when outcome <> 'failed' then 0 end, 40,
+     case when outcome = 'failed' then 'api_unreachable: no answer' end
    from (select account_id, min(listed_at) as first from snapshot group by account_id) as began,
-     generate_series(first - interval '1 day', first - interval '5 seconds', '10 seconds') as at`,
+     generate_series(first - interval '1 day', first - interval '5 seconds', '10 seconds') as at,
+     lateral (select case
+       when at between first - interval '14 hours' and first - interval '13 hours 40 minutes' then 'failed'
+       when at between first - interval '5 hours' and first - interval '4 hours 58 minutes' then 'incomplete'
+       else 'unchanged' end as outcome) as its_outcome
+   where at not between first - interval '9 hours' and first - interval '8 hours 20 minutes'`,
 ]
+
+/** Who has not started for a minute never will: here, since longer ago. */
+const LEAKED = `
+  update session set first_seen_at = first_seen_at - age, ready_at = ready_at - age
+  from (
+    select id as row, row_number() over (order by id) * interval '19 minutes' as age
+    from session where ended_at is null and started_at is null and ready_at < now() - interval '1 minute' limit 2
+  ) as leaked where id = row`
 
 /** All colours that the timeline is drawn in. */
 const coloursDrawn = () =>

@@ -34,8 +34,6 @@ export const lively: { settings: Partial<Settings>; traffic: TrafficOptions } = 
     failedShare: 0.2,
     brokenShare: 0.1,
     brokenAfterSeconds: [3, 30],
-    // Longer than the ten minutes after which a session that was never started counts as a leak.
-    idleCloseSeconds: 900,
     fields: 11,
     shuffle: true,
   },
