@@ -4,8 +4,8 @@ import { VIEWS } from './views.ts'
 
 /**
  * Makes the views and functions of the schema `report`, instead of those that an earlier version made: a migration that changes
- * any of them calls it again. They read the tables as their owner, so whoever reads them needs no right on any table. Fails
- * where somebody has built views on them: these must go first.
+ * any of them calls it again. They read the tables as their owner, so whoever reads them needs no right on any table, and
+ * whoever might read them before still may. Fails where somebody has built views on them: these must go first.
  */
 // oxlint-disable-next-line typescript/no-explicit-any -- a migration outlives the types of the tables it made
 export async function createReport(db: Kysely<any>): Promise<void> {
@@ -14,6 +14,7 @@ export async function createReport(db: Kysely<any>): Promise<void> {
   const { rows } = await sql<{ schema: string }>`select quote_ident(current_schema()) as schema`.execute(db)
   const path = `${rows[0]?.schema}, pg_temp`
   await run(refuseOthers(path))
+  const grants = await readGrants(db)
   // All at once: they may stand on each other, and nothing of anybody else's goes with them.
   await run(`drop view if exists ${VIEWS.map(({ name }) => `report.${name}`).join(', ')}`)
   await run(`drop function if exists ${FUNCTIONS.map(({ name }) => `report.${name}`).join(', ')}`)
@@ -41,6 +42,24 @@ export async function createReport(db: Kysely<any>): Promise<void> {
   await run(unlessRefused(`grant select on ${views} to rollcall_report`))
   await run(unlessRefused(`grant execute on function ${functions} to rollcall_report`))
   await run(unlessRefused('alter role rollcall_report set search_path = report'))
+  for (const grant of grants) await run(grant)
+}
+
+/** The rights that roles were given on what is to be made again, as statements that give them. */
+// oxlint-disable-next-line typescript/no-explicit-any -- as above
+async function readGrants(db: Kysely<any>): Promise<string[]> {
+  const names = [...VIEWS, ...FUNCTIONS].map(({ name }) => name)
+  const { rows } = await sql<{ statement: string }>`
+    select format('grant %s on %s report.%I to %I%s', privilege, kind, name, pg_get_userbyid(grantee),
+      case when may_grant then ' with grant option' end) as statement
+    from (
+      select 'table' as kind, relname as name, relowner as owner, relacl as acl
+      from pg_class where relnamespace = to_regnamespace('report')
+      union all
+      select 'function', proname, proowner, proacl from pg_proc where pronamespace = to_regnamespace('report')
+    ) as object, aclexplode(acl) as given (grantor, grantee, privilege, may_grant)
+    where name = any(${names}) and grantee not in (0, owner)`.execute(db)
+  return rows.map(({ statement }) => statement)
 }
 
 const quote = (text: string) => `'${text.replaceAll("'", "''")}'`

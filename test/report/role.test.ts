@@ -90,6 +90,28 @@ describe('an analyst', () => {
     await analyst.query('select * from report.capacity(1)')
   })
 
+  test('keeps what it was granted by name when the reports are made again, and the public gets nothing', async () => {
+    await sql`create role "an ""analyst"""`.execute(world.db)
+    await sql`grant select on report.usage_daily to "an ""analyst""" with grant option`.execute(world.db)
+    await sql`grant execute on function report.gaps to "an ""analyst"""`.execute(world.db)
+
+    await world.db.transaction().execute((tx) => createReport(tx))
+
+    const { rows } = await sql`
+      select grantee, privilege_type, is_grantable from information_schema.table_privileges
+      where table_schema = 'report' and grantee like '%analyst%'
+      union all
+      select grantee, routine_name || ' ' || privilege_type, is_grantable from information_schema.routine_privileges
+      where routine_schema = 'report' and (grantee like '%analyst%' or grantee = 'PUBLIC')
+      order by 2`.execute(world.db)
+    await sql`drop owned by "an ""analyst"""`.execute(world.db)
+    await sql`drop role "an ""analyst"""`.execute(world.db)
+    expect(rows).toEqual([
+      { grantee: 'an "analyst"', privilege_type: 'SELECT', is_grantable: 'YES' },
+      { grantee: 'an "analyst"', privilege_type: 'gaps EXECUTE', is_grantable: 'NO' },
+    ])
+  })
+
   test('sees no stream address, secret, body or header: no column has them', async () => {
     const { rows } = await analyst.query<{ view: string; column: string }>(columns)
 
