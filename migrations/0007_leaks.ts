@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import { createReport } from './report/create.ts'
+import { replaceFunction } from './report/create.ts'
 
 /**
  * A session that nobody starts is a leak after 5 minutes instead of 10: the API itself ends an idle one after 10 minutes, so that
@@ -7,5 +7,5 @@ import { createReport } from './report/create.ts'
  */
 // oxlint-disable-next-line typescript/no-explicit-any -- a migration outlives the types of the tables it made
 export async function up(db: Kysely<any>): Promise<void> {
-  await createReport(db)
+  await replaceFunction(db, 'leaks')
 }

@@ -10,20 +10,15 @@ import { VIEWS } from './views.ts'
 // oxlint-disable-next-line typescript/no-explicit-any -- a migration outlives the types of the tables it made
 export async function createReport(db: Kysely<any>): Promise<void> {
   const run = (statement: string) => sql.raw(statement).execute(db)
-  // A function looks where the tables are, and last where a caller could put tables of the same name.
-  const { rows } = await sql<{ schema: string }>`select quote_ident(current_schema()) as schema`.execute(db)
-  const path = `${rows[0]?.schema}, pg_temp`
+  const { schema, path } = await findTables(db)
   await run(refuseOthers(path))
   const grants = await readGrants(db)
   // All at once: they may stand on each other, and nothing of anybody else's goes with them.
   await run(`drop view if exists ${VIEWS.map(({ name }) => `report.${name}`).join(', ')}`)
   await run(`drop function if exists ${FUNCTIONS.map(({ name }) => `report.${name}`).join(', ')}`)
-  for (const { name, about, takes, gives, as } of FUNCTIONS) {
-    await run(
-      `create function report.${name}(${takes}) returns table (${gives}) language plpgsql stable
-        security definer set search_path = ${path} set work_mem = '64MB' as $body$${as}$body$`,
-    )
-    await run(`comment on function report.${name} is ${quote(about)}`)
+  for (const each of FUNCTIONS) {
+    await run(createFunction(each, path))
+    await run(`comment on function report.${each.name} is ${quote(each.about)}`)
   }
   for (const { name, about, columns, as } of VIEWS) {
     await run(`create view report.${name} (${Object.keys(columns).join(', ')}) as ${as}`)
@@ -36,7 +31,7 @@ export async function createReport(db: Kysely<any>): Promise<void> {
   const functions = FUNCTIONS.map(({ name }) => `report.${name}`).join(', ')
   await run(`revoke all on function ${functions} from public`)
   // Where anybody may create (up to Postgres 14, by default), a function of a better fitting type would run as the owner.
-  await run(unlessRefused(`revoke create on schema ${rows[0]?.schema} from public`))
+  await run(unlessRefused(`revoke create on schema ${schema} from public`))
   // Each by itself: who may grant may not always alter the role. Where it is missing, whoever makes it grants it.
   await run(unlessRefused('grant usage on schema report to rollcall_report'))
   await run(unlessRefused(`grant select on ${views} to rollcall_report`))
@@ -44,6 +39,27 @@ export async function createReport(db: Kysely<any>): Promise<void> {
   await run(unlessRefused('alter role rollcall_report set search_path = report'))
   for (const grant of grants) await run(grant)
 }
+
+/** Replaces a function that has the same arguments and columns as before: nobody who uses it, or builds on it, notices. */
+// oxlint-disable-next-line typescript/no-explicit-any -- as above
+export async function replaceFunction(db: Kysely<any>, name: string): Promise<void> {
+  const { path } = await findTables(db)
+  await sql.raw(refuseOthers(path)).execute(db)
+  const changed = FUNCTIONS.find((each) => each.name === name)!
+  await sql.raw(createFunction(changed, path)).execute(db)
+}
+
+/** Where the tables are; and last, in the path of functions, where a caller could put tables of the same name. */
+// oxlint-disable-next-line typescript/no-explicit-any -- as above
+async function findTables(db: Kysely<any>): Promise<{ schema: string; path: string }> {
+  const { rows } = await sql<{ schema: string }>`select quote_ident(current_schema()) as schema`.execute(db)
+  const { schema } = rows[0]!
+  return { schema, path: `${schema}, pg_temp` }
+}
+
+const createFunction = ({ name, takes, gives, as }: (typeof FUNCTIONS)[number], path: string) => `
+  create or replace function report.${name}(${takes}) returns table (${gives}) language plpgsql stable
+    security definer set search_path = ${path} set work_mem = '64MB' as $body$${as}$body$`
 
 /** The rights that roles were given on what is to be made again, as statements that give them. */
 // oxlint-disable-next-line typescript/no-explicit-any -- as above
