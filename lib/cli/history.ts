@@ -42,12 +42,10 @@ export function addHistory(program: Command): void {
         return listEvents(db, { ...options, account })
       })
       if (options.json) {
-        const { events, next, floor, truncated } = page
+        const { events, ...cursor } = page
         // The bodies go out as the bytes they are, not parsed and written anew.
         const bodies = events.map((event) => event.body).join(',')
-        return void process.stdout.write(
-          `{"events":[${bodies}],${JSON.stringify({ next, floor, truncated }).slice(1)}\n`,
-        )
+        return void process.stdout.write(`{"events":[${bodies}],${JSON.stringify(cursor).slice(1)}\n`)
       }
       const rows = page.events.map(({ position, body }) => {
         const { type, subject, time, data } = JSON.parse(body) as Record<string, unknown> & {

@@ -18,15 +18,15 @@ const MEANINGS: Record<number, string> = {
   503: 'The database does not answer, or lacks tables: `database_unreachable`, `not_migrated`, `config_invalid`',
 }
 
-/** What is asked by; each means the same in every route. */
+/** What is asked by. */
 const PARAMETERS: Record<string, string> = {
-  account: "An account's name; if it is left out, all of them, and the only one for what is of one",
+  account: "An account's name; a query that lacks it is about all of them, or the only one",
   after: 'The position of the last event that is known: `next` of the answer before',
   at: 'A moment: the sessions that lived then, as they looked then',
   channels: 'How many channels were bought',
   cursor: '`next` of the answer before',
   endpoint: "An endpoint's id",
-  from: 'Where the time looked at begins',
+  from: 'Where the time looked at begins; of a search, the first moment at which sessions were first seen',
   id: 'The id of what the path names',
   incarnation: 'Which of the sessions that had this id, from 1 on',
   limit: 'At most so many',
@@ -36,7 +36,7 @@ const PARAMETERS: Record<string, string> = {
   session: "A session's id, the whole of it",
   state: 'Only those in this state',
   timezone: 'Where days begin, such as Asia/Shanghai; if it is left out, where the database says',
-  to: 'Where the time looked at ends: not included',
+  to: 'Where it ends: not included',
   unmasked: 'With stream addresses, for tokens of CONSOLE_WRITE_TOKENS',
   user: "A user's id, the whole of it",
 }

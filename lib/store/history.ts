@@ -1,5 +1,6 @@
 import { type Kysely, type Selectable, sql } from 'kysely'
 import { type EndReason, statusName, type StatusName } from '../core/session.ts'
+import { AppError } from '../errors.ts'
 import type { Database } from './database.ts'
 
 /** One incarnation of a session as people ask for it. */
@@ -58,14 +59,15 @@ export interface EventPage {
   events: { position: number; body: string }[]
   /** Ask for those after this one next. */
   next: number
-  /** The position of the last event: a cursor beyond it is of another history. */
-  head: number
   /** The position before the oldest event that is kept: a cursor below it has missed some. */
   floor: number
   truncated: boolean
 }
 
-/** The events after position `after`, in order, at most `limit`. An account that does not exist has none. */
+/**
+ * The events after position `after`, in order, at most `limit`. An account that does not exist has none. Throws `input_invalid`
+ * for an `after` beyond the last event: who has it knows another history, and would miss what comes in its place in this one.
+ */
 export async function listEvents(
   db: Kysely<Database>,
   page: { account: string; after: number; limit: number },
@@ -85,8 +87,15 @@ export async function listEvents(
   const [account] = kept.rows
   // Where no event is kept any more, all there ever were are below it.
   const floor = account ? (account.oldest ?? account.position + 1) - 1 : 0
-  const next = events.at(-1)?.position ?? Math.max(page.after, floor)
-  return { events, next, head: account?.position ?? 0, floor, truncated: page.after < floor }
+  const head = account?.position ?? 0
+  if (page.after > head) {
+    const cure = 'was the database restored, or is it another? Begin again with 0'
+    throw new AppError(
+      'input_invalid',
+      `after (${page.after}) is beyond the last event, whose position is ${head}: ${cure}`,
+    )
+  }
+  return { events, next: events.at(-1)?.position ?? Math.max(page.after, floor), floor, truncated: page.after < floor }
 }
 
 /** One event for one endpoint, as people ask for it. */

@@ -32,7 +32,7 @@ test('pages follow one another without a gap, until there is nothing more', asyn
   }
 
   expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
-  expect(await page(10)).toEqual({ positions: [], next: 10, head: 10, floor: 0, truncated: false })
+  expect(await page(10)).toEqual({ positions: [], next: 10, floor: 0, truncated: false })
 })
 
 test('bodies are the bytes that were stored', async () => {
@@ -49,30 +49,45 @@ test.each<[string, number, boolean, number[]]>([
 ])('when old events are gone, a cursor %s', async (_, after, truncated, positions) => {
   await forget(4)
 
-  expect(await page(after)).toEqual({ positions, next: 10, head: 10, floor: 4, truncated })
+  expect(await page(after)).toEqual({ positions, next: 10, floor: 4, truncated })
 })
 
 test('when all events are gone, every cursor but the last has missed some', async () => {
   await forget(10)
 
-  expect(await page(0)).toEqual({ positions: [], next: 10, head: 10, floor: 10, truncated: true })
+  expect(await page(0)).toEqual({ positions: [], next: 10, floor: 10, truncated: true })
   expect(await page(9)).toMatchObject({ positions: [], floor: 10, truncated: true })
-  expect(await page(10)).toEqual({ positions: [], next: 10, head: 10, floor: 10, truncated: false })
+  expect(await page(10)).toEqual({ positions: [], next: 10, floor: 10, truncated: false })
 })
 
 test('an account that never had an event, or does not exist, has nothing to miss', async () => {
   await addEndpoint(database.db, { url: 'http://127.0.0.1:9/', events: ['*'], account: 'empty' })
 
   for (const account of ['empty', 'none']) {
-    expect(await page(0, 100, account)).toEqual({ positions: [], next: 0, head: 0, floor: 0, truncated: false })
+    expect(await page(0, 100, account)).toEqual({ positions: [], next: 0, floor: 0, truncated: false })
   }
 })
+
+test.each([
+  ['default', 11, 10],
+  ['none', 1, 0],
+])(
+  'to %s a cursor of another history, %i, is refused, since it would miss what comes in its place',
+  async (...asked) => {
+    const [account, after, head] = asked
+
+    await expect(page(after, 100, account)).rejects.toMatchObject({
+      code: 'input_invalid',
+      message: expect.stringContaining(`beyond the last event, whose position is ${head}:`) as string,
+    })
+  },
+)
 
 test("an account's events are its own: neither another's nor those about Rollcall itself", async () => {
   await seed(database.db, { sessions: 2, account: 'other' })
   const { id } = await addEndpoint(database.db, { url: 'http://127.0.0.1:9/', events: ['endpoint.disabled'] })
   await disableEndpoint(database.db, id, 'test')
 
-  expect(await page(0, 100, 'other')).toEqual({ positions: [1, 2], next: 2, head: 2, floor: 0, truncated: false })
+  expect(await page(0, 100, 'other')).toEqual({ positions: [1, 2], next: 2, floor: 0, truncated: false })
   expect((await page(0)).positions).toHaveLength(10)
 })
