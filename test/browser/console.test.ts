@@ -585,10 +585,12 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await open('now')
     await page.getByText(/^As of .*: not all was seen since/).waitFor()
     await open('watching')
+    await page.getByRole('combobox', { name: 'Account' }).selectOption('blind')
     for (const table of ['Accounts', 'Failed and incomplete']) {
       const row = page.getByRole('table', { name: table }).getByRole('row').filter({ hasText: 'api_refused 100005' })
       await row.getByText('Check IVH_APPKEY and IVH_ACCESS_TOKEN').waitFor()
     }
+    await page.getByRole('combobox', { name: 'Account' }).selectOption('')
     expect(await page.getByText(/^Not watching/).count()).toBe(1)
 
     await db.query(`delete from snapshot where account_id = $1`, [rows[0]?.id])
@@ -618,7 +620,7 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
        select id, now() - interval '1 minute', 'failed', null, 5, 'api_unreachable: no answer' from account where name = 'blind'`,
     )
 
-    await page.goto(`${url}/#/session/blind/m1/1`)
+    await page.goto(`${url}/?account=default#/session/blind/m1/1`)
     await page.locator('.life').getByText('Not watched').waitFor()
     await open('now')
     await page.getByRole('button', { name: '6 h', exact: true }).click()
@@ -709,10 +711,14 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
     await eventually('one is looked at again', async () => (await chosen()) === 'other')
     await db.query(`delete from account where name = 'other'`)
     await page.reload()
+    await page.getByText('There is no account other: all are shown.').waitFor()
     await page.getByRole('table', { name: 'Accounts' }).getByText('default').waitFor()
+    const gone = page.url()
+    await page.goto(`${url}/?account=default#/watching`)
+    await eventually('of one account there is nothing to choose', () => page.url() === `${url}/#/watching`)
 
     expect(reloaded).toEqual(['other', `${url}/?account=other#/watching`])
-    expect(page.url()).toBe(`${url}/#/watching`)
+    expect(gone).toBe(`${url}/#/watching`)
     // Between the two it was asked for what is not there any more.
     complaints = complaints.filter((line) => !line.includes('404'))
   })

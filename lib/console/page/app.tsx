@@ -148,11 +148,14 @@ function Accounts() {
   const t = useText()
   const names = useCell(me)?.accounts ?? []
   const chosen = useCell(account)
-  // A link may be older than the accounts that there are.
+  // A link may be older than the accounts that there are; and of one alone there is nothing to choose.
   const isUnknown = chosen !== undefined && !names.includes(chosen)
+  const isChoice = chosen !== undefined && !isUnknown && names.length > 1
   useEffect(() => {
-    if (isUnknown) chooseAccount(undefined)
-  }, [isUnknown])
+    if (chosen === undefined || isChoice) return
+    if (isUnknown) toast.set(t.noAccount(shown(chosen)))
+    chooseAccount(undefined)
+  }, [chosen, isUnknown, isChoice, t])
   if (names.length < 2) return null
   return (
     <select

@@ -12,6 +12,7 @@ export const chinese: Text = {
   skip: '跳到正文',
   nav: '视图',
   account: '账号',
+  noAccount: (name) => `没有账号 ${name}，显示全部账号。`,
   allAccounts: '全部账号',
   language: '语言',
   theme: '主题',

@@ -12,6 +12,7 @@ export const english = {
   skip: 'Skip to content',
   nav: 'Views',
   account: 'Account',
+  noAccount: (name: string) => `There is no account ${name}: all are shown.`,
   allAccounts: 'All accounts',
   language: 'Language',
   theme: 'Theme',

@@ -1,5 +1,5 @@
-// Which view is seen stands in the hash, and of which account before it, so that the back button, a reload and a link work, and
-// the server need not know.
+// Which view is seen stands in the hash, so that the back button, a reload and a link work, and the server need not know. The
+// account stands before it, where links such as `#/now` leave it.
 import { cell } from './cell.ts'
 import { account } from './state.ts'
 
@@ -66,8 +66,10 @@ export const searched = cell<Route & { view: 'history' }>({ view: 'history', que
 /** Follows the address from now on. */
 export function followAddress(): void {
   const look = () => {
-    account.set(new URLSearchParams(location.search).get('account') ?? undefined)
     const [before, seen] = [route.get(), parseRoute(location.hash)]
+    const chosen = new URLSearchParams(location.search).get('account') ?? undefined
+    // Whether a session was watched is known where its own account is looked at.
+    account.set(seen.view === 'session' && seen.account !== chosen ? undefined : chosen)
     if (seen.view === 'session' && before.view !== 'session') {
       searched.set(before.view === 'history' ? before : { view: 'history', query: {} })
     }
