@@ -85,7 +85,10 @@ function breachesOf(args: string[], { code, stdout, stderr }: Ended): string[] {
   // Behind an option that takes a value it is that value.
   const isJson = args.some((arg, at) => {
     const before = args[at - 1] ?? ''
-    return (arg === '--json' && !VALUED.includes(before)) || (arg === 'json' && before === '--format')
+    return (
+      (['--json', '--format=json'].includes(arg) && !VALUED.includes(before)) ||
+      (arg === 'json' && before === '--format')
+    )
   })
   const tells = args.includes('add') && code === 0
   rule([0, 1, 2].includes(code), `exit code ${code}`)

@@ -53,7 +53,7 @@ describe.skipIf(bouncerBinary === undefined)('behind a pooler in transaction mod
     )
     expect(undocumented).toEqual([])
     console.log(`weather: pooler: ${storm.told()}`)
-  }, 120_000)
+  }, 300_000)
 
   test('what a tick sets for its transaction ends with it, and no statement is kept under a name', async () => {
     await storm.during(() => storm.moreCommits(5))
