@@ -16,10 +16,7 @@ export async function createReport(db: Kysely<any>): Promise<void> {
   // All at once: they may stand on each other, and nothing of anybody else's goes with them.
   await run(`drop view if exists ${VIEWS.map(({ name }) => `report.${name}`).join(', ')}`)
   await run(`drop function if exists ${FUNCTIONS.map(({ name }) => `report.${name}`).join(', ')}`)
-  for (const each of FUNCTIONS) {
-    await run(createFunction(each, path))
-    await run(`comment on function report.${each.name} is ${quote(each.about)}`)
-  }
+  for (const each of FUNCTIONS) await run(createFunction(each, path))
   for (const { name, about, columns, as } of VIEWS) {
     await run(`create view report.${name} (${Object.keys(columns).join(', ')}) as ${as}`)
     await run(`comment on view report.${name} is ${quote(about)}`)
@@ -57,9 +54,10 @@ async function findTables(db: Kysely<any>): Promise<{ schema: string; path: stri
   return { schema, path: `${schema}, pg_temp` }
 }
 
-const createFunction = ({ name, takes, gives, as }: (typeof FUNCTIONS)[number], path: string) => `
+const createFunction = ({ name, about, takes, gives, as }: (typeof FUNCTIONS)[number], path: string) => `
   create or replace function report.${name}(${takes}) returns table (${gives}) language plpgsql stable
-    security definer set search_path = ${path} set work_mem = '64MB' as $body$${as}$body$`
+    security definer set search_path = ${path} set work_mem = '64MB' as $body$${as}$body$;
+  comment on function report.${name} is ${quote(about)}`
 
 /** The rights that roles were given on what is to be made again, as statements that give them. */
 // oxlint-disable-next-line typescript/no-explicit-any -- as above

@@ -218,7 +218,7 @@ export const FUNCTIONS: ReportFunction[] = [
   {
     name: 'leaks',
     about:
-      'Sessions that held a channel for nothing, of those that lived since a time (default: those that live now), for certain: preparing for longer than it ever takes, ready for long and never started, or alive for very long. Each is given once, by the first of these that it is: leak is preparing, unstarted or alive. held_since is when it was first seen, or of an unstarted one when it was ready; held_seconds are all that it held, also before since.',
+      'Sessions that held a channel for nothing, of those that lived since a time (default: those that live now), for certain: preparing for longer than it ever takes (one that lives: still), ready for long and never started, or alive for very long. Each is given once, by the first of these that it is: leak is preparing, unstarted or alive. held_since is when it was first seen, or of an unstarted one when it was ready; held_seconds are all that it held, also before since.',
     takes: `since timestamptz default now(), preparing_for interval default interval '2 minutes',
       unstarted_for interval default interval '5 minutes', alive_for interval default interval '4 hours'`,
     gives: `account text, session_id text, incarnation integer, user_id text, project_id text, asset_key text, leak text,
@@ -241,7 +241,8 @@ export const FUNCTIONS: ReportFunction[] = [
           select case when ready_at is null then last_seen.at else coalesce(ready_after, first_seen_at) end as until
         ) as prepared
         cross join lateral (
-          select 'preparing', first_seen_at, prepared.until where prepared.until - first_seen_at > preparing_for
+          select 'preparing', first_seen_at, prepared.until
+          where prepared.until - first_seen_at > preparing_for and (ready_at is null or session.ended_at is not null)
           union all
           select 'unstarted', ready_at, last_seen.at where started_at is null and last_seen.at - ready_at > unstarted_for
           union all

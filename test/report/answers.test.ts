@@ -144,7 +144,7 @@ describe('channels', () => {
     const leaks = SESSIONS.filter(({ account }) => account === 'clinic').flatMap((one) => {
       const seenUntil = one.endedAfter ?? LAST_LOOK
       const preparedFor = (one.readyAt === null ? seenUntil : one.readyAfter!) - one.firstSeenAt
-      if (preparedFor > 120) return [{ ...one, leak: 'preparing' }]
+      if (preparedFor > 120 && (one.readyAt === null || one.endedAt !== null)) return [{ ...one, leak: 'preparing' }]
       if (one.readyAt !== null && one.startedAt === null && seenUntil - one.readyAt > 300)
         return [{ ...one, leak: 'unstarted' }]
       return seenUntil - one.firstSeenAt > 4 * 3_600 ? [{ ...one, leak: 'alive' }] : []

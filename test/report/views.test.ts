@@ -208,6 +208,24 @@ describe('report.leaks', () => {
     expect((await leaks(20_101)).map(({ session_id }) => session_id)).toEqual(['m0', 'm1', 'm2'])
   })
 
+  test('gives one that lives by what it is now, however long it took to prepare', async () => {
+    const slow = { ...whole, firstSeenAt: 1, readyAfter: 200, readyAt: 210, endedAfter: null, endedAt: null }
+    await writePast(
+      db,
+      [
+        { ...slow, startedAt: 220 },
+        { ...slow, startedAt: null },
+        { ...slow, startedAt: 220, endedAfter: 900, endedAt: 905 },
+      ],
+      at(1_000),
+    )
+
+    expect(await leaks(0)).toMatchObject([
+      { session_id: 'm2', leak: 'preparing', held: 199, is_live: false },
+      { session_id: 'm1', leak: 'unstarted', held: 790, is_live: true },
+    ])
+  })
+
   test('gives none that is within its time', async () => {
     await writePast(
       db,
