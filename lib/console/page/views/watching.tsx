@@ -168,7 +168,7 @@ function Trouble({ error, apiCode }: { error: string; apiCode: number | null }) 
   return (
     <span class="error">
       <Name of={apiCode === null ? error : `${error} ${apiCode}`} mono />
-      {cure !== undefined && <span class="muted"> {cure}</span>}
+      {cure !== undefined && <span class="cure muted"> {cure}</span>}
     </span>
   )
 }
