@@ -2,15 +2,13 @@
 import { useEffect, useRef } from 'preact/hooks'
 import { logout, queries } from './api.ts'
 import { useCell } from './cell.ts'
-import { useNow } from './clock.ts'
 import type { Text } from './dictionary.ts'
-import { formatMoment, shown } from './format.ts'
-import { Fault, sayFault } from './parts/act.tsx'
+import { shown } from './format.ts'
+import { sayFault } from './parts/act.tsx'
 import { Choice } from './parts/form.tsx'
-import { Name, Span } from './parts/name.tsx'
 import { changes, poll } from './poll.ts'
 import { chooseAccount, type Route, route } from './router.ts'
-import { account, language, lastNow, lostSince, me, nowFault, serverNow, type Theme, theme, toast } from './state.ts'
+import { account, language, lastNow, lostSince, me, nowFault, type Theme, theme, toast } from './state.ts'
 import { useText } from './text.ts'
 import { EndpointView } from './views/endpoint.tsx'
 import { EndpointsView } from './views/endpoints.tsx'
@@ -19,7 +17,7 @@ import { Login } from './views/login.tsx'
 import { NowView } from './views/now.tsx'
 import { SessionView } from './views/session.tsx'
 import { WatchingView } from './views/watching.tsx'
-import { type Blind, warningsOf } from './watch.ts'
+import { Warnings } from './warnings.tsx'
 
 export function App() {
   const t = useText()
@@ -149,13 +147,11 @@ function Accounts() {
   const names = useCell(me)?.accounts ?? []
   const chosen = useCell(account)
   // A link may be older than the accounts that there are; and of one alone there is nothing to choose.
-  const isUnknown = chosen !== undefined && !names.includes(chosen)
-  const isChoice = chosen !== undefined && !isUnknown && names.length > 1
   useEffect(() => {
-    if (chosen === undefined || isChoice) return
-    if (isUnknown) toast.set(t.noAccount(shown(chosen)))
+    if (chosen === undefined || (names.length > 1 && names.includes(chosen))) return
+    if (!names.includes(chosen)) toast.set(t.noAccount(shown(chosen)))
     chooseAccount(undefined)
-  }, [chosen, isUnknown, isChoice, t])
+  })
   if (names.length < 2) return null
   return (
     <select
@@ -179,65 +175,6 @@ function Connection() {
   const t = useText()
   const lost = useCell(lostSince)
   return <span class={lost ? 'connection lost' : 'connection'}>{lost ? t.lost.short : t.live}</span>
-}
-
-/** Of more accounts than that the warnings would be all that is seen. */
-const MOST_TOLD = 3
-
-/** What makes the page untrue: it stands above every view. */
-function Warnings() {
-  const t = useText()
-  const lost = useCell(lostSince)
-  const spoken = useCell(language)
-  const seen = useCell(lastNow)
-  const time = useNow()
-  const fault = useCell(nowFault)
-  // While the server does not answer, nothing is known of its ticks.
-  const blind = seen && !lost ? warningsOf(seen.ticks, time) : []
-  const worstFirst = blind.toSorted((a, b) => Number(a.why === 'incomplete') - Number(b.why === 'incomplete'))
-  const text = lost ? t.lost.told(formatMoment(new Date(serverNow()), new Date(serverNow()), spoken)) : ''
-  return (
-    <div class="warnings">
-      <div role="status">{lost && <p class="warning lost">{text}</p>}</div>
-      {!lost && <Fault error={fault} />}
-      <div role="status">
-        {seen?.ticks.length === 0 && (
-          <p class="warning blind">
-            <strong>{t.blind.title}</strong> {t.blind.nothing}
-          </p>
-        )}
-        {worstFirst.slice(0, MOST_TOLD).map((one) => (
-          <BlindWarning key={one.account} of={one} />
-        ))}
-        {blind.length > MOST_TOLD && (
-          <p class="warning blind">
-            {t.now.more(blind.length - MOST_TOLD)} <a href="#/watching">{t.views.watching}</a>
-          </p>
-        )}
-      </div>
-    </div>
-  )
-}
-
-function BlindWarning({ of }: { of: Blind }) {
-  const t = useText()
-  const isPart = of.why === 'incomplete'
-  return (
-    <p class={isPart ? 'warning part' : 'warning blind'}>
-      <strong>{isPart ? t.blind.part : t.blind.title}</strong> <Name of={of.account} /> {t.blind[of.why]}
-      {of.error !== null && <code> {shown(of.error)}</code>}
-      {of.since !== null && !isPart && (
-        // Each second it would be read out again.
-        <span aria-hidden="true">
-          {' '}
-          {t.blind.since} {t.ago[0]}
-          <Span from={of.since.toISOString()} />
-          {t.ago[1]}.
-        </span>
-      )}{' '}
-      <a href="#/watching">{t.views.watching}</a>
-    </p>
-  )
 }
 
 const TOLD_MS = 5_000
