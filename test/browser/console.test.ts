@@ -625,6 +625,10 @@ describe.skipIf(chromiumPath === undefined)('the console', () => {
 
     await page.goto(`${url}/?account=default#/session/blind/m1/1`)
     await page.locator('.life').getByText('Not watched').waitFor()
+    await page.getByRole('combobox', { name: 'Account' }).selectOption('default')
+    await page.waitForResponse(/api\/now/)
+    await page.evaluate('new Promise(requestAnimationFrame)')
+    expect(await page.locator('.life').getByText('Not watched').count()).toBe(1)
     await open('now')
     const choice = page.getByRole('combobox', { name: 'Account' })
     await choice.selectOption('blind')

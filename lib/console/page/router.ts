@@ -63,18 +63,20 @@ export const route = cell<Route>({ view: 'now' })
 /** The search that the session which is seen was opened from; the empty one, where it was opened from elsewhere. */
 export const searched = cell<Route & { view: 'history' }>({ view: 'history', query: {} })
 
+/** Looks at what the address says. */
+function look(): void {
+  const [before, seen] = [route.get(), parseRoute(location.hash)]
+  const chosen = new URLSearchParams(location.search).get('account') ?? undefined
+  // Whether a session was watched is known where its own account is looked at.
+  account.set(seen.view === 'session' && seen.account !== chosen ? undefined : chosen)
+  if (seen.view === 'session' && before.view !== 'session') {
+    searched.set(before.view === 'history' ? before : { view: 'history', query: {} })
+  }
+  route.set(seen)
+}
+
 /** Follows the address from now on. */
 export function followAddress(): void {
-  const look = () => {
-    const [before, seen] = [route.get(), parseRoute(location.hash)]
-    const chosen = new URLSearchParams(location.search).get('account') ?? undefined
-    // Whether a session was watched is known where its own account is looked at.
-    account.set(seen.view === 'session' && seen.account !== chosen ? undefined : chosen)
-    if (seen.view === 'session' && before.view !== 'session') {
-      searched.set(before.view === 'history' ? before : { view: 'history', query: {} })
-    }
-    route.set(seen)
-  }
   // A hashchange does not come where what stands before the hash changes, too.
   addEventListener('popstate', look)
   look()
@@ -86,7 +88,7 @@ export function chooseAccount(name: string | undefined): void {
   if (name === undefined) address.searchParams.delete('account')
   else address.searchParams.set('account', name)
   history.replaceState(null, '', address)
-  account.set(name)
+  look()
 }
 
 /** Goes to a route. */
