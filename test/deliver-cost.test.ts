@@ -12,24 +12,28 @@ beforeEach(async () => void (world = await openWorld()))
 afterEach(() => world.close())
 afterAll(() => statements.mockRestore())
 
-test('a thousand deliveries to one endpoint take less than a statement for three of them, and never more than eight at once', async () => {
-  let [now, most] = [0, 0]
-  const receiver = await world.subscribe({}, () => (response) => {
-    now += 1
-    most = Math.max(most, now)
-    setImmediate(() => {
-      now -= 1
-      response.writeHead(204).end()
+test(
+  'a thousand deliveries to one endpoint take at most a tenth of a statement each, and never more than eight at once',
+  { retry: 2 },
+  async () => {
+    let [now, most] = [0, 0]
+    const receiver = await world.subscribe({}, () => (response) => {
+      now += 1
+      most = Math.max(most, now)
+      setImmediate(() => {
+        now -= 1
+        response.writeHead(204).end()
+      })
     })
-  })
-  await seed(world.db, { sessions: 1_000 })
-  statements.mockClear()
+    await seed(world.db, { sessions: 1_000 })
+    statements.mockClear()
 
-  const result = await drain(world.db, loopbackPoster(), { timeMs: 60_000 })
+    const result = await drain(world.db, loopbackPoster(), { timeMs: 60_000 })
 
-  expect(result).toEqual({ claimed: 1_000, delivered: 1_000, retried: 0, dead: 0 })
-  expect(receiver.received).toHaveLength(1_000)
-  expect(most).toBe(8)
-  // A hundredth each where nothing else runs; on a machine that is busy fewer POSTs end together.
-  expect(statements.mock.calls.length).toBeLessThanOrEqual(333)
-})
+    expect(result).toEqual({ claimed: 1_000, delivered: 1_000, retried: 0, dead: 0 })
+    expect(receiver.received).toHaveLength(1_000)
+    expect(most).toBe(8)
+    // A hundredth each where nothing else runs; while a machine is busy fewer POSTs end together, hence the retries.
+    expect(statements.mock.calls.length).toBeLessThanOrEqual(100)
+  },
+)

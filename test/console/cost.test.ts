@@ -40,21 +40,26 @@ async function timed(place: string, headers: Record<string, string> = {}, times 
 }
 
 describe('with 10,000 live sessions, a day of 20,000 and a month of ticks', () => {
-  it('now costs next to nothing while nothing changed, against what it costs once when something did', async () => {
-    const { headers } = await opened.ask('/api/now')
-    const same = await timed('/api/now', { 'if-none-match': headers.get('etag') ?? '' })
-    const news: number[] = []
-    for (let i = 0; i < 5; i += 1) {
-      await sql`update account set digest = ${`other ${i}`}`.execute(database.db)
-      const before = performance.now()
-      await opened.ask('/api/now')
-      news.push(performance.now() - before)
-    }
+  it(
+    'now costs next to nothing while nothing changed, against what it costs once when something did',
+    { retry: 2 },
+    async () => {
+      const { headers } = await opened.ask('/api/now')
+      const same = await timed('/api/now', { 'if-none-match': headers.get('etag') ?? '' })
+      const news: number[] = []
+      for (let i = 0; i < 5; i += 1) {
+        await sql`update account set digest = ${`other ${i}`}`.execute(database.db)
+        const before = performance.now()
+        await opened.ask('/api/now')
+        news.push(performance.now() - before)
+      }
 
-    expect(same.last.status).toBe(304)
-    expect(same.ms * 5).toBeLessThan(Math.min(...news))
-    expect(Math.min(...news)).toBeLessThan(2_000)
-  })
+      expect(same.last.status).toBe(304)
+      expect(same.ms).toBeLessThan(20)
+      expect(same.ms * 5).toBeLessThan(Math.min(...news))
+      expect(Math.min(...news)).toBeLessThan(250)
+    },
+  )
 
   it.each([
     '/api/watching',
@@ -67,13 +72,13 @@ describe('with 10,000 live sessions, a day of 20,000 and a month of ticks', () =
     '/api/endpoints',
     '/api/deliveries?state=dead',
     '/metrics',
-  ])('%s takes no more than seconds, where a plan gone wrong would take minutes', async (place) => {
+  ])('%s takes less than two seconds', { retry: 2 }, async (place) => {
     const month = new Date(Date.now() - 30 * 86_400_000).toISOString()
     const before = performance.now()
     const { status } = await opened.ask(place.replace('MONTH', month))
     const ms = performance.now() - before
 
     expect(status).toBe(200)
-    expect(ms).toBeLessThan(5_000)
+    expect(ms).toBeLessThan(2_000)
   })
 })
