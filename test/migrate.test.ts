@@ -6,7 +6,7 @@ import { sql } from 'kysely'
 import { migrateToLatest } from '../lib/migrate.ts'
 import { openDatabase } from '../lib/store/database.ts'
 import { migrations } from '../migrations/index.ts'
-import { createReport } from '../migrations/report/create.ts'
+import { createReport, replaceFunction } from '../migrations/report/create.ts'
 import { testDatabase, type TestDatabase } from './support/database.ts'
 
 let database: TestDatabase
@@ -52,6 +52,19 @@ test('a later migration makes the reports again, and takes nothing of anybody el
 
   await expect(again()).rejects.toMatchObject({ detail: expect.stringContaining('view mine depends on') as string })
 
+  expect((await sql`select * from mine`.execute(database.db)).rows).toEqual([])
+})
+
+test('a migration that changes one function alone leaves what stands on it', async () => {
+  await migrateToLatest(database.db)
+  await sql`create view mine as select * from report.leaks()`.execute(database.db)
+  const about = () => sql`select obj_description('report.leaks'::regproc) as about`.execute(database.db)
+  const before = await about()
+  await sql`comment on function report.leaks is 'of before'`.execute(database.db)
+
+  await database.db.transaction().execute((tx) => replaceFunction(tx, 'leaks'))
+
+  expect((await about()).rows).toEqual(before.rows)
   expect((await sql`select * from mine`.execute(database.db)).rows).toEqual([])
 })
 
