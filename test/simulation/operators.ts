@@ -45,7 +45,7 @@ export async function changeEndpoints(run: Run): Promise<void> {
   const forbidden = happens(chance, 0.3)
   const from = pick(chance, ['now', 'start', 'snapshot'] as const) ?? 'now'
   const batchSize = pick(chance, [1, 1, 2, 50]) ?? 1
-  const missed = run.missed ?? pick(chance, MISSED) ?? 'all'
+  const missed = run.only.missed ?? pick(chance, MISSED) ?? 'all'
   if ((lot < 0.25 && run.endpoints.size < 6) || name === undefined || id === undefined) {
     // A name of its own, also when the one before died after it was stored.
     count(run, 'endpoints added')

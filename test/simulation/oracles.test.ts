@@ -52,6 +52,16 @@ test('who wanted everything from its first event on and lacks one is noticed', (
   expect(nothingLost(evidence([second!, fourth!], { faithful: ['one'] }))).toEqual(['lost: one lacks 1 events'])
 })
 
+test('what was refused, and never sent again, is lacking', () => {
+  const [first, second, third, fourth] = all('one')
+  const refused = { ...second!, answered: 500 }
+
+  expect(nothingLost(evidence([first!, refused, second!, third!, fourth!], { faithful: ['one'] }))).toEqual([])
+  expect(nothingLost(evidence([first!, refused, third!, fourth!], { faithful: ['one'] }))).toEqual([
+    'lost: one lacks 1 events',
+  ])
+})
+
 test('who began with everything and lacks the beginning is noticed', () => {
   expect(allFromStart(evidence(all('one'), { fromStart: ['one'] }))).toEqual([])
   expect(allFromStart(evidence(all('one').slice(1), { fromStart: ['one'] }))).toEqual(['start: one has 3 of 4 events'])
@@ -95,6 +105,7 @@ test('what is dead may be lacking, and be overtaken, but only when somebody is t
   expect(laneOrder(evidence([first!, refused, fourth!, told], known))).toEqual([])
   expect(noSilentLoss(evidence([first!, refused, fourth!], known))).toEqual([
     'silent: one lacks evt_3, and nobody was told',
+    'silent: one lacks evt_2, and nobody was told',
   ])
   expect(laneOrder(evidence([first!, refused, fourth!], known))).toHaveLength(1)
 })

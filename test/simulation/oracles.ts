@@ -77,12 +77,12 @@ export const NOBODY_ELSE = {
 
 export type Oracle = (evidence: Evidence) => string[]
 
-/** The requests of one endpoint, each id once, in the order of first arrival, by session. */
+/** What one endpoint accepted, each id once, in the order in which it first did, by session: a request that failed gave it nothing. */
 function lanes(requests: SeenRequest[], endpoint: string): Map<string, SeenRequest[]> {
   const seen = new Set<string>()
   const bySession = new Map<string, SeenRequest[]>()
   for (const request of requests) {
-    if (request.endpoint !== endpoint || seen.has(request.id)) continue
+    if (request.endpoint !== endpoint || !isSuccess(request.answered) || seen.has(request.id)) continue
     seen.add(request.id)
     bySession.set(request.event.subject, [...(bySession.get(request.event.subject) ?? []), request])
   }

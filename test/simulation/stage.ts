@@ -2,7 +2,7 @@
 import type { Kysely } from 'kysely'
 import { describe } from '../../lib/errors.ts'
 import type { Chance } from '../../lib/local/simulator/chance.ts'
-import type { Simulator } from '../../lib/local/simulator/simulator.ts'
+import type { Settings, Simulator } from '../../lib/local/simulator/simulator.ts'
 import type { Traffic } from '../../lib/local/simulator/traffic.ts'
 import type { Poster } from '../../lib/post.ts'
 import type { Account } from '../../lib/reconcile.ts'
@@ -11,7 +11,7 @@ import type { Missed } from '../../lib/store/endpoint-state.ts'
 import type { From } from '../../lib/store/event.ts'
 import { type Actor, Killed, startActor, type Tap } from './actor.ts'
 import type { CommittedListing, SeenRequest } from './oracles.ts'
-import type { Receivers } from './receivers.ts'
+import type { Mood, Receivers } from './receivers.ts'
 
 /** The one endpoint that wants everything, and is never disabled. */
 export const WITNESS = 'witness'
@@ -27,6 +27,18 @@ export interface Clocks {
   apiAhead: number
   /** How far the database's clock is off. */
   database: number
+}
+
+/** What does not change from step to step, in runs that seek one kind of trouble. */
+export interface Only {
+  /** What operators want of what was missed. */
+  missed?: Missed
+  /** How receivers may behave. */
+  moods?: Mood[]
+  /** Which clocks may jump. */
+  clocks?: (keyof Clocks)[]
+  /** How the API misbehaves from the beginning, until all is quiet. */
+  settings?: Partial<Settings>
 }
 
 export interface Run {
@@ -62,8 +74,9 @@ export interface Run {
   /** What the API answered to a tick, by the tick's time. */
   listings: Map<number, CommittedListing['items']>
   breaches: string[]
-  /** What operators always want of what was missed; undefined: now this, now that. */
-  missed: Missed | undefined
+  only: Only
+  /** The actor that does not go on until another freezes. */
+  frozen: Actor | undefined
   /** How often each step comes, where it is not the usual. */
   weights: Partial<Record<string, number>>
 }

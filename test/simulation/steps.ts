@@ -9,9 +9,11 @@ import type { Actor, Fate } from './actor.ts'
 import { changeEndpoints, migrate } from './operators.ts'
 import type { CommittedListing } from './oracles.ts'
 import type { Mood } from './receivers.ts'
-import { count, LISTENER, note, type Run, start, WITNESS } from './stage.ts'
+import { type Clocks, count, LISTENER, note, type Run, start, WITNESS } from './stage.ts'
 
 const POST_DEADLINE_MS = 150
+/** Between two looks at what an actor waits for. */
+const LOOK_MS = 20
 
 /** What can happen, and how often. */
 const STEPS = {
@@ -24,7 +26,7 @@ const STEPS = {
   changeMood: { weight: 3, act: changeMood },
   changeEndpoints: { weight: 3, act: changeEndpoints },
   giveUp: { weight: 1, act: giveUp },
-  noteDelivered: { weight: 2, act: noteDelivered },
+  freeze: { weight: 1, act: freeze },
   changeClocks: { weight: 1, act: changeClocks },
   cutConnections: { weight: 1, act: cutConnections },
   migrate: { weight: 0.3, act: migrate },
@@ -49,7 +51,7 @@ export async function step(run: Run): Promise<void> {
 async function proceedOne(run: Run): Promise<void> {
   const actor = pick(
     run.chance,
-    run.actors.filter((one) => one.waitsAt() !== undefined),
+    run.actors.filter((one) => one !== run.frozen && one.waitsAt() !== undefined),
   )
   for (let left = Math.ceil(between(run.chance, [0, 6])); actor?.waitsAt() !== undefined && left > 0; left -= 1) {
     const fate: Fate =
@@ -61,10 +63,38 @@ async function proceedOne(run: Run): Promise<void> {
 }
 
 async function proceed(run: Run, actor: Actor, fate: Fate): Promise<void> {
+  const settles = isToSettle(actor)
   actor.proceed(fate)
-  // A tick never waits for a lock, but tries the API again after a fault; a drain may wait for a lock of another.
-  await actor.settled(actor.name === 'tick' ? 5_000 : 400)
+  await untilSettled(run, actor)
+  if (settles) await noteDelivered(run)
   run.actors = run.actors.filter((one) => !one.done)
+}
+
+/** The platform stops one function where it is, best before it says what it did; the others go on. The one before is thawed. */
+function freeze(run: Run): void {
+  const waiting = run.actors.filter((one) => one.waitsAt() !== undefined)
+  const sent = waiting.filter(isToSettle)
+  run.frozen = pick(run.chance, sent.length > 0 ? sent : waiting)
+}
+
+const isToSettle = (actor: Actor) => actor.waitsAt()?.includes('insert into attempt') === true
+
+/** Resolves when the actor waits for its next word or is done, and at once when it waits for a lock that another holds. */
+async function untilSettled(run: Run, actor: Actor): Promise<void> {
+  const works = (one: Actor) => !one.done && one.waitsAt() === undefined
+  // A tick tries the API again after a fault.
+  for (let waitedMs = 0; works(actor) && waitedMs < 5_000; waitedMs += LOOK_MS) {
+    await actor.settled(LOOK_MS)
+    if (works(actor) && (await blockedIn(run)) >= run.actors.filter(works).length) return
+  }
+}
+
+/** How many statements wait for a lock. */
+async function blockedIn({ admin }: Run): Promise<number> {
+  const { rows } = await sql<{ n: number }>`
+    select count(*) as n from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'`.execute(admin)
+  return rows[0]?.n ?? 0
 }
 
 /** Lets every tick, drain and operator come to its end: those first that can go on, since others may wait for them. */
@@ -72,14 +102,16 @@ export async function finishActors(run: Run): Promise<void> {
   while (run.actors.length > 0) {
     const ready = run.actors.filter((actor) => actor.waitsAt() !== undefined)
     for (const actor of ready) if (actor.waitsAt() !== undefined) await proceed(run, actor, 'go on')
-    if (ready.length === 0) await Promise.race(run.actors.map((actor) => actor.settled(400)))
+    if (ready.length === 0) await Promise.race(run.actors.map((actor) => actor.settled(LOOK_MS)))
     run.actors = run.actors.filter((one) => !one.done)
   }
 }
 
 export async function startTick(run: Run): Promise<void> {
   if (run.actors.filter(({ name }) => name === 'tick').length >= 3) return
-  const work = (db: Kysely<Database>) => tick(db, run.account, { listDeadlineMs: 3_000, statDeadlineMs: 3_000 })
+  // Nobody need wait for an answer that does not come.
+  const statDeadlineMs = run.simulator.settings.statUnavailable ? 100 : 3_000
+  const work = (db: Kysely<Database>) => tick(db, run.account, { listDeadlineMs: 3_000, statDeadlineMs })
   const onEnd = (result: TickResult | undefined, error: unknown) => {
     if (result?.asked === STATS_PER_TICK) count(run, 'statsession short')
     note(run, 'tick', result?.outcome, error)
@@ -126,11 +158,13 @@ function passTime(run: Run): void {
   run.people.step(run.clocks.life)
 }
 
+const CLOCKS: (keyof Clocks)[] = ['life', 'apiAhead', 'database']
+
 /** A clock jumps: the API's, what signatures are held against, or the database's at a failover. */
 function changeClocks(run: Run): void {
   const { clocks, chance } = run
   const jump = pick(chance, [-3_600_000, -60_000, -2_000, 0, 0, 2_000, 60_000, 3_600_000]) ?? 0
-  const which = pick(chance, ['life', 'apiAhead', 'database'] as const) ?? 'life'
+  const which = pick(chance, run.only.clocks ?? CLOCKS) ?? 'life'
   // Far back, nothing would happen for the rest of the run.
   if (which === 'life') clocks.life += Math.max(jump, -2_000)
   else clocks[which] = jump
@@ -157,12 +191,14 @@ function glitch(run: Run): void {
     faults.push({ kind: pick(run.chance, kinds) ?? 'code', times: happens(run.chance, 0.2) ? 3 : 1 })
     count(run, 'API faults')
   }
+  Object.assign(settings, run.only.settings)
 }
 
+const MOODS: Mood[] = ['well', 'well', 'failing', 'hanging', 'cutting', 'busy', 'redirecting', 'gone']
+
 function changeMood(run: Run): void {
-  const moods: Mood[] = ['well', 'well', 'failing', 'hanging', 'cutting', 'busy', 'redirecting']
   const name = pick(run.chance, [...run.endpoints.keys()]) ?? WITNESS
-  if (isMortal(name)) moods.push('gone')
+  const moods = (run.only.moods ?? MOODS).filter((mood) => mood !== 'gone' || isMortal(name))
   run.receivers.moods.set(name, pick(run.chance, moods) ?? 'well')
   count(run, 'mood changes')
 }
