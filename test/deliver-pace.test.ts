@@ -31,7 +31,7 @@ async function counting(status: () => number, afterMs = 20) {
 
 test('three drains send one thing at a time to an endpoint that fails, and leave it alone after the fifth failure', async () => {
   const { receiver, most } = await counting(() => 500)
-  await sql`update endpoint set failures = 1, failing_since = now(), pace = 1`.execute(world.db)
+  await sql`update endpoint set failures = 1, failing_since = now() - interval '1 minute', pace = 1`.execute(world.db)
   await seed(world.db, { sessions: 60 })
 
   const options = { timeMs: 20_000, random: () => 0 }

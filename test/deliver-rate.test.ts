@@ -143,7 +143,7 @@ describe('a batch', () => {
     const receiver = await world.subscribe({}, (one) => (eventsOf(one).length > 1 ? 400 : () => undefined))
     await updateEndpoint(world.db, receiver.id, { batchSize: 5 })
     await seed(world.db, { sessions: 5 })
-    const draining = drainNow({ timeMs: 3_000, postDeadlineMs: 1_500 })
+    const draining = drainNow({ timeMs: 12_000, postDeadlineMs: 5_000 })
 
     await eventually('the events are sent one by one', () => receiver.received.length > 1)
 

@@ -90,7 +90,8 @@ beforeAll(async () => {
   const env = { ...api.env, LOG_LEVEL: 'error' }
   const requests = () => Object.values(subscribers).reduce((sum, { received }) => sum + received.length, 0)
   const before = requests()
-  const doomed = loopBundle('webhook', env)
+  // Long enough to come to any moment in one invocation: what hangs is to be under way when it is killed.
+  const doomed = loopBundle('webhook', env, { timeLimitMs: 30_000 })
   await eventually('the moment of the kill', () => {
     const areWaited = [held, ...['slow', 'another', 'batching', 'limited'].map((name) => underWay.get(name) ?? 0)]
     return requests() - before >= killAfter && areWaited.every((count) => count > 0)

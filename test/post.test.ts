@@ -209,7 +209,7 @@ describe('a receiver that misbehaves', () => {
     const startedAt = performance.now()
     const heldBefore = heldBytes()
 
-    const outcome = await postTo(peer.url)
+    const outcome = await postTo(peer.url, loopback(), expected === 'timeout' ? DEADLINE_MS : undefined)
 
     expect(outcome.kind).toBe(expected)
     expect(performance.now() - startedAt).toBeLessThan(DEADLINE_MS + SLACK_MS)
@@ -356,7 +356,7 @@ describe('a request', () => {
     const peer = await listen((socket) => socket.end(ok))
     const poster = loopback()
     await postTo(peer.url, poster)
-    await vi.waitFor(() => expect(Object.keys(poster.agents['http:'].freeSockets)).toEqual([]))
+    await vi.waitFor(() => expect(Object.keys(poster.agents['http:'].freeSockets)).toEqual([]), { timeout: 10_000 })
 
     expect(await postTo(peer.url, poster)).toEqual(answered(200))
     expect(peer.connections).toBe(2)
@@ -380,7 +380,7 @@ describe('a request', () => {
     const poster = loopback()
     const urls = Array.from({ length: 200 }, (_, i) => (i % 2 ? silent.url : peer.url))
 
-    const outcomes = await Promise.all(urls.map((url) => postTo(url, poster, 2_000)))
+    const outcomes = await Promise.all(urls.map((url) => postTo(url, poster, 5_000)))
 
     expect(outcomes).toEqual(urls.map((url) => (url === silent.url ? { kind: 'timeout' } : answered(200))))
   })

@@ -364,7 +364,7 @@ describe('ticks at the same time', () => {
     await tickAfter(11)
     closeSession(api.simulator, id)
     // It lists first, and is held up until another has listed and committed.
-    api.simulator.faults.push({ kind: 'slow', path: 'list', delayMs: 300 })
+    api.simulator.faults.push({ kind: 'slow', path: 'list', delayMs: 3_000 })
     const late = tick(world.db, api.account)
     await eventually('it has asked for the list', () => api.simulator.faults.length === 0)
     const prompt = await tick(world.db, api.account)
@@ -379,10 +379,10 @@ describe('ticks at the same time', () => {
     await tickAfter(11)
     closeSession(api.simulator, id)
     const idle = () => api.simulator.faults.length === 0
-    api.simulator.faults.push({ kind: 'slow', path: 'list', delayMs: 200 })
+    api.simulator.faults.push({ kind: 'slow', path: 'list', delayMs: 2_000 })
     const first = tick(world.db, api.account)
     await eventually('the first has asked for the list', idle)
-    api.simulator.faults.push({ kind: 'slow', path: 'stat', delayMs: 600 })
+    api.simulator.faults.push({ kind: 'slow', path: 'stat', delayMs: 5_000 })
     const second = tick(world.db, api.account)
     await eventually('the second has asked for the session', idle)
 
@@ -414,7 +414,7 @@ describe('ticks at the same time', () => {
     createSession(healthy.simulator, { userId: 'x', projectId: 'p' })
     api.simulator.faults.push({ kind: 'never', share: 1 })
 
-    const results = await reconcile(world.db, [api.account, healthy.account], { listDeadlineMs: 300 })
+    const results = await reconcile(world.db, [api.account, healthy.account], { listDeadlineMs: 3_000 })
 
     expect(results.map(({ account, outcome }) => [account, outcome])).toEqual([
       ['default', 'failed'],

@@ -9,7 +9,7 @@ import { checkEndpoint, guardedLookup } from '../lib/resolve.ts'
 import { type NameAnswer, type NameServer, openNameServer, type Question } from './support/name-server.ts'
 import { hasNodes, node18 } from './support/nodes.ts'
 import { closePeers, listen, type Peer } from './support/peer.ts'
-import { answered, OK, postTo } from './support/post-to.ts'
+import { answered, DEADLINE_MS, OK, postTo } from './support/post-to.ts'
 import { postInChild } from './support/posting-child.ts'
 
 const system = vi.hoisted(() => ({
@@ -47,6 +47,8 @@ async function world(answer: NameAnswer | ((question: Question) => NameAnswer), 
 }
 
 const receiver = (host = '127.0.0.1', port = 0) => listen((socket) => socket.write(OK), { host, port })
+/** For what comes at once where nothing else is at work. */
+const WAIT = { timeout: 10_000 }
 const urlAt = (peer: Peer, name = 'hook.example') => `http://${name}:${peer.port}/`
 /** Whether 127.0.0.2 can be listened at: everywhere on Linux, and without it the tests that need it prove less. */
 const trap = async (peer: Peer) => (process.platform === 'linux' ? receiver('127.0.0.2', peer.port) : undefined)
@@ -124,7 +126,7 @@ describe('a name', () => {
 
     const first = await postTo(urlAt(peer), poster)
     const kept = await postTo(urlAt(peer), poster)
-    await vi.waitFor(() => expect(Object.keys(poster.agents['http:'].freeSockets)).toEqual([]))
+    await vi.waitFor(() => expect(Object.keys(poster.agents['http:'].freeSockets)).toEqual([]), WAIT)
     const anew = await postTo(urlAt(peer), poster)
 
     expect([first, kept, anew]).toEqual([answered(200), answered(200), { kind: 'forbidden_address' }])
@@ -136,9 +138,9 @@ describe('a name', () => {
     const silent = await listen(() => undefined)
     const { poster } = await world(({ count }) => (count === 1 ? ['127.0.0.1'] : ['127.0.0.2']))
 
-    const open = postTo(urlAt(silent), poster, 1_000)
-    await vi.waitFor(() => expect(silent.connections).toBe(1))
-    const second = await postTo(urlAt(silent), poster, 1_000)
+    const open = postTo(urlAt(silent), poster, 4_000)
+    await vi.waitFor(() => expect(silent.connections).toBe(1), WAIT)
+    const second = await postTo(urlAt(silent), poster, 4_000)
 
     expect([await open, second]).toEqual([{ kind: 'timeout' }, { kind: 'forbidden_address' }])
     expect(silent.connections).toBe(1)
@@ -175,7 +177,7 @@ describe('a name that DNS gives no address for', () => {
   it('because nobody answers is a timeout at the deadline, and the system is not asked', async () => {
     const { poster } = await world('silence')
 
-    expect(await postTo('http://hook.example/', poster)).toEqual({ kind: 'timeout' })
+    expect(await postTo('http://hook.example/', poster, DEADLINE_MS)).toEqual({ kind: 'timeout' })
     expect(system.asked).toEqual([])
   })
 
@@ -202,12 +204,12 @@ describe('a name that DNS gives no address for', () => {
     const ended: unknown[] = []
     const names = Array.from({ length: 20 }, (_, i) => [`n${i}.quiet.example`, `n${i}.denied.example`]).flat()
     const posts = names.map(async (name) => {
-      const outcome = await postTo(urlAt(peer, name), poster, 2_000)
+      const outcome = await postTo(urlAt(peer, name), poster, 3_000)
       ended.push(outcome)
     })
-    await vi.waitFor(() => expect(new Set(dns.asked.map(({ name }) => name)).size).toBe(40))
+    await vi.waitFor(() => expect(new Set(dns.asked.map(({ name }) => name)).size).toBe(40), WAIT)
 
-    const outcome = await postTo(urlAt(peer, 'the.hook.example'), poster, 1_000)
+    const outcome = await postTo(urlAt(peer, 'the.hook.example'), poster, 2_500)
 
     expect([outcome, ended]).toEqual([answered(200), []])
     // Each would hold one of the few threads that every other name of the process needs.
@@ -224,7 +226,7 @@ describe('a name that waits for its turn at the system', () => {
     const hanging = new Promise<string[]>((resolve) => (letGo = () => resolve([])))
     system.answer = () => hanging
     const { poster } = await world('no such name')
-    await Promise.all(['a', 'b'].map((name) => postTo(`http://${name}.example/`, poster, 200)))
+    await Promise.all(['a', 'b'].map((name) => postTo(`http://${name}.example/`, poster, 1_000)))
 
     const later = performance.now() + 15_001
     vi.spyOn(performance, 'now').mockReturnValue(later)

@@ -254,7 +254,7 @@ describe('what another hand did meanwhile', () => {
 
   test('what is changed while it is published does not go live', async () => {
     await deploy(first)
-    cloud.fault({ action: 'PublishVersion', kind: 'delay', ms: 300 })
+    cloud.fault({ action: 'PublishVersion', kind: 'delay', ms: 2_000 })
     const meddle = (line: string) => {
       if (line.includes('migrate: invoked')) {
         void ask(cloud, 'UpdateFunctionConfiguration', { FunctionName: 'rollcall-prod-migrate', MemorySize: 64 })

@@ -22,10 +22,15 @@ afterAll(async () => {
   await database.drop()
 })
 
+const KEYS = [APPKEY, TOKEN, encodeURIComponent(TOKEN)]
+/** Shorter ones of the two keys are words that anybody may use. */
+const SHORTEST_TOLD = 11
+/** Of a key, what a message that is cut off may end with. */
+const beginnings = (key: string) =>
+  Array.from({ length: key.length - SHORTEST_TOLD }, (_, at) => `${key.slice(0, SHORTEST_TOLD + at)})`)
 /** A key whole, or cut off at a message's end; one in which a byte was changed on its way is none. */
-const LEAK = new RegExp(
-  `${[APPKEY, TOKEN, encodeURIComponent(TOKEN)].map((key) => key.replaceAll('+', '\\+')).join('|')}|(appkey|token)-hush\\S*\\)|://hush`,
-)
+const isLeaked = (text: string) =>
+  [...KEYS, ...KEYS.flatMap(beginnings), '://hush'].some((secret) => text.includes(secret))
 
 const counts = { ticks: 0, committed: 0, unchanged: 0, failed: 0, ended: 0 }
 let accounts = 0
@@ -114,7 +119,7 @@ test('a tick commits or fails in clear words, ends nothing without cause, tells 
         expect(said).toMatch(/^api_(unreachable|refused|answer_invalid): [^\r\n]{10,500}$/)
         const items = itemsOf(odd.list)
         const told = inspect(result, { depth: 10 }) + JSON.stringify([result, await account.failures()])
-        expect(told).not.toMatch(LEAK)
+        expect(told).not.toSatisfy(isLeaked)
         const isComplete = !(result instanceof AppError) && items?.every(isItem)
         for (const id of open) {
           const isThere = items?.some((one) => field(one, 'SessionId') === id)

@@ -108,7 +108,7 @@ test('whatever URL is taken or posted to as it is, no socket is told to connect 
       // The text as it is, too: what is stored may be older than the rules.
       for (const url of [kept, kept, text]) {
         if (url === undefined) continue
-        const outcome = await post(openPoster(guard, [dns.address]), url, message, 2_000)
+        const outcome = await post(openPoster(guard, [dns.address]), url, message, 20_000)
         expect(outcome.kind).toMatch(/^(connect_failed|dns_failed|forbidden_address|broken_answer)$/)
         if (outcome.kind === 'forbidden_address') tally.forbidden += 1
       }

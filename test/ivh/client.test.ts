@@ -458,12 +458,12 @@ describe('the deadline', () => {
   test('holds over all tries together: a late try has only what is left', async () => {
     const { simulator, api } = await serve({}, [{ kind: 'code', delayMs: 100 }, { kind: 'never' }])
 
-    const { result: error, tookMs } = await timed(faultOf(listSessions(api, 800)))
+    const { result: error, tookMs } = await timed(faultOf(listSessions(api, 3_000)))
 
-    expect(tookMs).toBeLessThan(800 + LATE_MS)
+    expect(tookMs).toBeLessThan(3_000 + LATE_MS)
     expect(error.code).toBe('api_unreachable')
     // The first answer took 100 ms, and the wait after it at least as long.
-    expect(Number(/within (\d+)/.exec(error.message)?.[1])).toBeLessThan(620)
+    expect(Number(/within (\d+)/.exec(error.message)?.[1])).toBeLessThan(2_820)
     expect(simulator.calls.get('listsessionofuin')).toBe(2)
   })
 

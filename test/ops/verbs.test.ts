@@ -119,7 +119,7 @@ test('one account that failed is told beside those that did not', async () => {
 })
 
 test('while a timer’s tick is under way, and there is room for no other, it is waited for', async () => {
-  const slow = `new Promise((resolve) => setTimeout(() => resolve(${accounts(result('default', {}))}), 900))`
+  const slow = `new Promise((resolve) => setTimeout(() => resolve(${accounts(result('default', {}))}), 3_000))`
   await deploy('reconcile', slow)
   await ask(cloud, 'PutReservedConcurrencyConfig', {
     FunctionName: 'rollcall-prod-reconcile',

@@ -432,7 +432,8 @@ test('an answer that takes too long is refused, and the database stops working a
   })
   const { rows } = await sql`
     select query from pg_stat_activity
-    where datname = current_database() and state = 'active' and pid <> pg_backend_pid()`.execute(slow.db)
+    where datname = current_database() and state = 'active' and backend_type = 'client backend'
+      and pid <> pg_backend_pid()`.execute(slow.db)
   expect(rows).toEqual([])
   await slow.drop()
 })

@@ -9,7 +9,7 @@ let db: Kysely<Database>
 
 beforeEach(async () => {
   database = await testDatabase()
-  db = openDatabase(database.url, { connections: 1, queryTimeoutMs: 300 })
+  db = openDatabase(database.url, { connections: 1, queryTimeoutMs: 3_000 })
 })
 afterEach(async () => {
   await db.destroy()

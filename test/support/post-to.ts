@@ -4,7 +4,10 @@ import { type Message, openPoster, postAndRead } from '../../lib/post.ts'
 
 /** How much later than the deadline an outcome may come on a busy machine. */
 export const SLACK_MS = 1_500
+/** Where the outcome is that there is none. */
 export const DEADLINE_MS = 400
+/** Where there is one: nothing but a fault takes so long. */
+const AMPLE_MS = 5_000
 export const MESSAGE: Message = { headers: { 'content-type': 'application/json' }, body: '{"greeting":"你好"}' }
 
 /** The answer of a receiver that is content. */
@@ -20,7 +23,7 @@ export const answered = (status: number, retryAfterMs: number | null = null): Ou
 export const loopback = () => openPoster(addressGuard(['127.0.0.0/8', '::1/128']))
 
 /** The outcome and the body, or a failure when there is none long after the deadline. */
-export async function postAndReadFrom(url: string, poster = loopback(), deadlineMs = DEADLINE_MS, message = MESSAGE) {
+export async function postAndReadFrom(url: string, poster = loopback(), deadlineMs = AMPLE_MS, message = MESSAGE) {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     const fail = () => reject(new Error(`no outcome ${SLACK_MS} ms after the deadline`))
@@ -34,6 +37,6 @@ export async function postAndReadFrom(url: string, poster = loopback(), deadline
 }
 
 /** The outcome, in time. */
-export async function postTo(url: string, poster = loopback(), deadlineMs = DEADLINE_MS): Promise<Outcome> {
+export async function postTo(url: string, poster = loopback(), deadlineMs = AMPLE_MS): Promise<Outcome> {
   return (await postAndReadFrom(url, poster, deadlineMs)).outcome
 }
