@@ -77,7 +77,7 @@ beforeAll(async () => {
     await drain(world.db, poster, { timeMs: 30_000 })
   }
   await finish(poster)
-}, 240_000)
+}, 600_000)
 
 /** Now and then the API lies or fails: empty and short lists, and answers that are none. */
 function glitch(i: number): void {
@@ -186,7 +186,7 @@ describe('one hour of 500 sessions', () => {
       expect(then.filter((line) => expected.includes(line) || !isVouchedFor(line, index))).toEqual(expected)
       expect(await rebuilt(untilThen)).toEqual(then)
     }
-  })
+  }, 180_000)
 })
 
 const liveIds = (at: number) => new Set(liveAt(api.simulator, at).map(({ sessionId }) => sessionId))

@@ -6,6 +6,7 @@ import { drain } from '../../lib/deliver.ts'
 import { breakSession, closeSession, createSession, startSession } from '../../lib/local/simulator/simulator.ts'
 import { reconcile } from '../../lib/reconcile.ts'
 import { openDatabase } from '../../lib/store/database.ts'
+import { eventually } from '../support/receiver.ts'
 import { seed } from '../support/seed.ts'
 import { loopbackPoster, openWorld, type SimulatedAccount, type World } from '../support/world.ts'
 import { openTestConsole, READ, type TestConsole, WRITE } from './open.ts'
@@ -538,23 +539,31 @@ describe('reports', () => {
     expect(most).toBe(10_001)
   })
 
-  const sleepInReports = (seconds: number) =>
+  const waitInReports = (until: string) =>
     sql`create or replace function report.concurrency("from" timestamptz, "to" timestamptz, step interval)
       returns table (account text, bucket timestamptz, peak integer) language sql
-      as ${sql.lit(`select null::text, null::timestamptz, null::integer from pg_sleep(${seconds})`)}`.execute(world.db)
+      as ${sql.lit(`select null::text, null::timestamptz, null::integer from ${until}`)}`.execute(world.db)
 
   it('leave connections for other questions, however many are asked for at once', async () => {
-    await sleepInReports(0.5)
+    await waitInReports('pg_advisory_xact_lock_shared(77)')
+    const holder = openDatabase(world.url, { connections: 1 })
+    const waiting = sql<{ n: number }>`select count(*) as n from pg_stat_activity
+      where datname = current_database() and wait_event = 'advisory'`
 
-    const reports = Array.from({ length: 8 }, () => console.ask('/api/reports/peak-concurrency'))
-    const first = await Promise.race([console.ask('/api/now'), ...reports])
+    const reports = await holder.transaction().execute(async (tx) => {
+      await sql`select pg_advisory_xact_lock(77)`.execute(tx)
+      const asked = Array.from({ length: 8 }, () => console.ask('/api/reports/peak-concurrency'))
+      await eventually('one waits', async () => ((await waiting.execute(tx)).rows[0]?.n ?? 0) > 0)
+      expect((await console.ask('/api/now')).json).toHaveProperty('live')
+      return asked
+    })
 
-    expect(first.json).toHaveProperty('live')
     expect(new Set((await Promise.all(reports)).map(({ status }) => status))).toEqual(new Set([200]))
+    await holder.destroy()
   })
 
   it('that take longer than the limit of the database are refused', async () => {
-    await sleepInReports(40)
+    await waitInReports('pg_sleep(40)')
     const hurried = openDatabase(`${world.url}?options=-c%20statement_timeout%3D300`)
 
     const answer = await openTestConsole(hurried).ask('/api/reports/peak-concurrency')

@@ -54,10 +54,18 @@ describe('with 10,000 live sessions, a day of 20,000 and a month of ticks', () =
         news.push(performance.now() - before)
       }
 
+      const counting: number[] = []
+      for (let i = 0; i < 5; i += 1) {
+        const before = performance.now()
+        await sql`select count(*) from generate_series(1, 1000000)`.execute(database.db)
+        counting.push(performance.now() - before)
+      }
+
       expect(same.last.status).toBe(304)
-      expect(same.ms).toBeLessThan(20)
       expect(same.ms * 5).toBeLessThan(Math.min(...news))
-      expect(Math.min(...news)).toBeLessThan(250)
+      // Against counting to a million, since machines differ.
+      expect(same.ms).toBeLessThan(Math.min(...counting) / 8)
+      expect(Math.min(...news)).toBeLessThan(Math.min(...counting) * 2)
     },
   )
 

@@ -177,7 +177,7 @@ describe('a port', () => {
     const dataDir = folder()
 
     await expect(start({ dataDir, port })).rejects.toThrow(`port ${port} is taken`)
-    taken.close()
+    await new Promise((resolve) => taken.close(resolve))
     const postgres = await start({ dataDir, port })
 
     expect(new URL(postgres.url).port).toBe(String(port))

@@ -61,7 +61,7 @@ test.each(WHENS)(
     console.log(`kill: a tick was killed ${when} each of ${points} writes to the network`)
     expect(points).toBeGreaterThan(15)
   },
-  120_000,
+  300_000,
 )
 
 test.each(WHENS)(
@@ -113,5 +113,5 @@ test.each(WHENS)(
     )
     expect(points).toBeGreaterThan(15)
   },
-  120_000,
+  300_000,
 )

@@ -90,7 +90,7 @@ function verifies({ headers, body }: Received, secrets: string[]): boolean {
 }
 
 /** Waits until something holds; fails, saying what, after `withinMs`. */
-export async function eventually(what: string, holds: () => boolean | Promise<boolean>, withinMs = 20_000) {
+export async function eventually(what: string, holds: () => boolean | Promise<boolean>, withinMs = 50_000) {
   for (const end = Date.now() + withinMs; !(await holds()); await sleep(20)) {
     if (Date.now() > end) throw new Error(`never happened: ${what}`)
   }

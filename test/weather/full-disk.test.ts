@@ -83,7 +83,7 @@ describe.skipIf(refusal !== undefined)('on a disk that fills up', () => {
     expect(await storm.breaches()).toEqual([])
     expect([...storm.faults.keys()].filter((text) => !NO_ROOM.test(text))).toEqual([])
     expect(server.isRunning()).toBe(true)
-  }, 120_000)
+  }, 300_000)
 
   test('a server that dies because its log has no room loses nothing that was told', async () => {
     storm.faults.clear()
@@ -108,7 +108,7 @@ describe.skipIf(refusal !== undefined)('on a disk that fills up', () => {
     const undocumented = [...storm.faults.keys()].filter((text) => !documented.test(text) && !NO_ROOM.test(text))
     expect(undocumented).toEqual([])
     expect([...storm.faults.keys()].some((text) => documented.test(text))).toBe(true)
-  }, 120_000)
+  }, 300_000)
 })
 
 function fillBy(file: number, chunk: Buffer): void {

@@ -50,7 +50,10 @@ export async function openStorm(url: string, options: { through?: string; pool?:
   const simulator = createSimulator({ seed: Date.now(), now: () => clock.now, settings })
   const people = traffic(simulator, { sessionsPerMinute: 30, lengthSeconds: [5, 60], leakedShare: 0 })
   const receivers = await openReceivers()
-  const admin = openDatabase(url, { connections: 2 })
+  const unhurried = new URL(url)
+  // What a storm sets for the database is for those in it.
+  unhurried.searchParams.set('options', '-c statement_timeout=0 -c lock_timeout=0')
+  const admin = openDatabase(unhurried.href, { connections: 2 })
   for (const name of [WITNESS, 'second']) {
     await addEndpoint(admin, { url: receivers.url(name), account: null, events: ['*'], description: name })
   }
@@ -139,11 +142,15 @@ export async function openStorm(url: string, options: { through?: string; pool?:
           return outcome === 'committed' || outcome === 'unchanged'
         })
       }
-      await eventually('everything is delivered', async () => {
-        await Promise.all(drainers.map(drainOnce))
-        const left = await admin.selectFrom('delivery').select('id').where('state', '=', 'pending').execute()
-        return left.length === 0
-      })
+      await eventually(
+        'everything is delivered',
+        async () => {
+          await Promise.all(drainers.map(drainOnce))
+          const left = await admin.selectFrom('delivery').select('id').where('state', '=', 'pending').execute()
+          return left.length === 0
+        },
+        120_000,
+      )
       const committed = await admin
         .selectFrom('snapshot')
         .select(['listed_at', 'outcome'])
