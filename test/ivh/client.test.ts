@@ -24,7 +24,7 @@ const listSessions = async (api: Api, deadlineMs: number) => readListing((await 
 const appkey = 'e38267c0e86411ebb02aed82acb0ed99'
 const accessToken = 'f68f2d10ae9e4604b76fb05cf46bccec'
 /** Enough for all tries of a call that is answered at once. */
-const AMPLE_MS = 10_000
+const AMPLE_MS = 25_000
 
 const open: (() => Promise<void>)[] = []
 // Not after each test, for many run side by side.

@@ -492,7 +492,7 @@ describe('a release', () => {
 })
 
 describe('a settle', () => {
-  test('of the events of many big batches compares no event with each other one', async () => {
+  test('of the events of many big batches compares no event with each other one', { retry: 2 }, async () => {
     await subscribe('any')
     await seed(world.db, { sessions: 20_000 })
     await sql`analyze`.execute(world.db)

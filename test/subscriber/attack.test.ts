@@ -123,7 +123,7 @@ describe('a signature header', () => {
     expect(verify(body, { ...good.headers, 'webhook-signature': header }, SECRET, NOW)).toHaveLength(1)
   })
 
-  test('of 10,000 signatures costs no more than one, even of those that are dear to verify', () => {
+  test('of 10,000 signatures costs no more than one, even of those that are dear to verify', { retry: 2 }, () => {
     const message = alsoSigned(good, pair)
     const valid = message.headers['webhook-signature']?.split(' ')[1] ?? ''
     const wrong = `v1a,${Buffer.alloc(64, 7).toString('base64')}`
