@@ -63,6 +63,8 @@ async function proceedOne(run: Run): Promise<void> {
   }
 }
 
+const isToSettle = (actor: Actor) => actor.waitsAt()?.includes('insert into attempt') === true
+
 async function proceed(run: Run, actor: Actor, fate: Fate): Promise<void> {
   const settles = isToSettle(actor)
   actor.proceed(fate)
@@ -70,15 +72,6 @@ async function proceed(run: Run, actor: Actor, fate: Fate): Promise<void> {
   if (settles) await noteDelivered(run)
   run.actors = run.actors.filter((one) => !one.done)
 }
-
-/** The platform stops one function where it is, best before it says what it did; the others go on. The one before is thawed. */
-function freeze(run: Run): void {
-  const waiting = run.actors.filter((one) => one.waitsAt() !== undefined)
-  const sent = waiting.filter(isToSettle)
-  run.frozen = pick(run.chance, sent.length > 0 ? sent : waiting)
-}
-
-const isToSettle = (actor: Actor) => actor.waitsAt()?.includes('insert into attempt') === true
 
 /** Resolves when the actor waits for its next word or is done, and at once when it waits for a lock that another holds. */
 async function untilSettled(run: Run, actor: Actor): Promise<void> {
@@ -155,6 +148,13 @@ export async function startDrain(run: Run, postDeadlineMs = postDeadlineIn(run))
       count(run, 'claimed', result?.claimed)
     },
   )
+}
+
+/** The platform stops one function where it is, best before it says what it did; the others go on. The one before is thawed. */
+function freeze(run: Run): void {
+  const waiting = run.actors.filter((one) => one.waitsAt() !== undefined)
+  const sent = waiting.filter(isToSettle)
+  run.frozen = pick(run.chance, sent.length > 0 ? sent : waiting)
 }
 
 function passTime(run: Run): void {

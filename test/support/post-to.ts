@@ -4,9 +4,9 @@ import { type Message, openPoster, postAndRead } from '../../lib/post.ts'
 
 /** How much later than the deadline an outcome may come on a busy machine. */
 export const SLACK_MS = 1_500
-/** Where the outcome is that there is none. */
+/** Where no answer comes: the outcome is a timeout. */
 export const DEADLINE_MS = 400
-/** Where there is one: nothing but a fault takes so long. */
+/** Where one comes: nothing but a fault takes so long. */
 const AMPLE_MS = 5_000
 export const MESSAGE: Message = { headers: { 'content-type': 'application/json' }, body: '{"greeting":"你好"}' }
 

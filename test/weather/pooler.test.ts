@@ -11,18 +11,6 @@ import { type OwnServer, startOwnServer } from './server.ts'
 import { openStorm, type Storm } from './storm.ts'
 
 const POOL_SIZE = 2
-/** Resolves for all when `count` have come. */
-function barrier(count: number): () => Promise<void> {
-  let missing = count
-  let open = () => {}
-  const opened = new Promise<void>((resolve) => (open = resolve))
-  return () => {
-    missing -= 1
-    if (missing === 0) open()
-    return opened
-  }
-}
-
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000)
 
 if (bouncerBinary === undefined) console.log('skipped: test/weather/pooler.test.ts, because pgbouncer is not installed')
@@ -70,19 +58,15 @@ describe.skipIf(bouncerBinary === undefined)('behind a pooler in transaction mod
   test('what a tick sets for its transaction ends with it, and no statement is kept under a name', async () => {
     await storm.during(() => storm.moreCommits(5))
     const db = openDatabase(bouncer.through(server.url), { connections: POOL_SIZE })
-    // Each in a transaction until all are, or one connection would do for all.
-    const arrived = barrier(POOL_SIZE)
-    const look = () =>
-      db.transaction().execute(async (tx) => {
-        await sql`select`.execute(tx)
-        await arrived()
-        return sql<
-          Record<string, unknown>
-        >`select pg_backend_pid() as pid, current_setting('statement_timeout') as statement,
+    // All begun before the first ends, or one connection would do for all.
+    const transactions = await Promise.all(Array.from({ length: POOL_SIZE }, () => db.startTransaction().execute()))
+    const looks = transactions.map((tx) =>
+      sql<Record<string, unknown>>`select pg_backend_pid() as pid, current_setting('statement_timeout') as statement,
         current_setting('idle_in_transaction_session_timeout') as idle,
-        (select count(*) from pg_prepared_statements) as prepared`.execute(tx)
-      })
-    const rows = (await Promise.all(Array.from({ length: POOL_SIZE }, look))).flatMap((looked) => looked.rows)
+        (select count(*) from pg_prepared_statements) as prepared`.execute(tx),
+    )
+    const rows = (await Promise.all(looks)).flatMap((looked) => looked.rows)
+    await Promise.all(transactions.map((tx) => tx.commit().execute()))
     await db.destroy()
 
     expect(new Set(rows.map(({ pid }) => pid)).size).toBe(POOL_SIZE)
